@@ -1,0 +1,63 @@
+"""What a draw is, and which seeds there are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lwd_agents.errors import BadInput
+
+MAX_CHARACTERS = 20_000
+SEED_KEY = "lwd_seed"  # in a RunnableConfig's metadata: the seed of the draw that is being made
+RANDOM_SEED = 2**32 - 1  # llama.cpp reads this value as "choose one yourself"
+
+
+@dataclass(frozen=True)
+class Response:
+    """One of L draws.
+
+    ``text`` is exactly what was sampled, or None when the draw is missing, and then ``missing``
+    says why in one line. ``seed`` is None where the backend takes none; the token counts and the
+    finish reason are None where it does not tell. ``input_tokens`` is the prompt's length, the
+    same for each draw of a call.
+    """
+
+    text: str | None
+    missing: str | None
+    seed: int | None
+    input_tokens: int | None
+    output_tokens: int | None
+    finish_reason: str | None
+
+
+def response(
+    text: str,
+    *,
+    seed: int | None = None,
+    input_tokens: int | None = None,
+    output_tokens: int | None = None,
+    finish_reason: str | None = None,
+) -> Response:
+    """Record a draw: present, or missing because it is empty or beyond 20,000 characters."""
+    missing = None
+    if not text.strip():
+        missing = "empty answer"
+    elif len(text) > MAX_CHARACTERS:
+        missing = f"longer than {MAX_CHARACTERS:,} characters ({len(text):,})"
+    kept = None if missing else text
+    return Response(kept, missing, seed, input_tokens, output_tokens, finish_reason)
+
+
+def failed(error: BaseException, seed: int | None = None) -> Response:
+    """Record a draw that raised: the class and the first line of the message."""
+    first = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+    reason = f"{type(error).__name__}: {first}" if first else type(error).__name__
+    return Response(None, reason[:500], seed, None, None, None)
+
+
+def check_seeds(seed: int, n: int) -> None:
+    """Refuse a window of seeds [seed, seed + n) that leaves [0, 2^32 - 1)."""
+    if seed < 0 or seed + n > RANDOM_SEED:
+        raise BadInput(
+            f"seed {seed} with {n} draws: the seeds {seed} to {seed + n - 1} should lie "
+            f"between 0 and {RANDOM_SEED - 1}"
+        )

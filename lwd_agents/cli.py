@@ -1,0 +1,189 @@
+"""The command line. Every error is one line on stderr; the exit code says what to do about it."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import traceback
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+
+from lwd_agents import __version__
+from lwd_agents.errors import BadInput, LwdError
+
+STOPPED = 130
+BUG = 1
+# typer brings its own copy of click, or uses click's: either way this is its base of errors.
+ClickException: type[Exception] = next(
+    c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException"
+)
+
+app = typer.Typer(
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="A laboratory for model collapse in networks of generative models.",
+)
+
+Experiment = Annotated[str, typer.Argument(help="A preset's name, or the path of a YAML file.")]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", metavar="A.B=C", help="Set one key; may be repeated.")
+]
+Seed = Annotated[int | None, typer.Option(help="The seed of all randomness.")]
+Steps = Annotated[int | None, typer.Option(help="T: the steps are t = 0 .. T.")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"lwd {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def _app(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")
+    ] = False,
+) -> None:
+    """A laboratory for model collapse in networks of generative models."""
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+@app.command()
+def run(
+    experiment: Experiment = "pocket",
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="The run directory.")] = None,
+    seed: Seed = None,
+    steps: Steps = None,
+    settings: Settings = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress, no closing words.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The summary as JSON on stdout.")] = False,
+    allow_versions: Annotated[
+        bool, typer.Option("--allow-versions", help="Go on with a run of other versions.")
+    ] = False,
+) -> None:
+    """Run an experiment; the same command on an existing run goes on with it."""
+    from lwd_agents import laboratory
+    from lwd_agents.report.closing import closing
+
+    trajectory = laboratory.run(
+        experiment,
+        out=out,
+        settings=settings or [],
+        quiet=quiet,
+        allow_versions=allow_versions,
+        **_given(seed=seed, steps=steps),
+    )
+    if as_json:
+        print(json.dumps(trajectory.summary, ensure_ascii=False, allow_nan=False))
+    elif not quiet:
+        closing(trajectory)
+
+
+@app.command()
+def show(
+    experiment: Experiment = "pocket",
+    seed: Seed = None,
+    steps: Steps = None,
+    settings: Settings = None,
+) -> None:
+    """Print an experiment with all its keys, as YAML, after checking it. Nothing is run."""
+    import yaml
+
+    from lwd_agents.config import read_experiment
+
+    described = read_experiment(experiment, settings or [])
+    for key, value in _given(seed=seed, steps=steps).items():
+        described.put(key, value, f"--{key} {value}")
+    resolved = described.resolve().model_dump(mode="json")
+    print(yaml.safe_dump(resolved, sort_keys=False, allow_unicode=True, width=100), end="")
+
+
+@app.command(name="list")
+def list_(
+    what: Annotated[str, typer.Argument(help="presets, prompts, stores or models.")] = "",
+) -> None:
+    """List what ships with the package."""
+    from lwd_agents.listing import LISTS, listing
+
+    if what and what not in LISTS:
+        raise BadInput(f"list: nothing called {what!r} (choices: {', '.join(LISTS)})")
+    for kind in [what] if what else LISTS:
+        if not what:
+            print(f"{kind}:")
+        for name, about in listing(kind):
+            print(f"{'' if what else '  '}{name:<12} {about}".rstrip())
+
+
+@app.command()
+def doctor() -> None:
+    """Check that everything an experiment needs is here and works."""
+    from lwd_agents.doctor import examine
+
+    bad = 0
+    for name, good, said in examine():
+        print(f"{'ok  ' if good else 'BAD '} {name:<12} {said}")
+        bad += not good
+    if bad:
+        raise LwdError(f"{bad} of the checks failed")
+
+
+def _given(**options: Any) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _interrupt(signum: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def main() -> None:
+    """The entry point ``lwd``: runs a command, and turns what goes wrong into an exit code."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    sys.exit(_call())
+
+
+def _call() -> int:
+    try:
+        code = app(prog_name="lwd", standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except ClickException as error:
+        _say(f"{_message(error)} (lwd --help lists what there is)")
+        return BadInput.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        _say("stopped; what was committed is safe: the same command goes on from there")
+        return STOPPED
+    except LwdError as error:
+        _say(str(error))
+        return error.exit_code
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read our output went away; that is not an error
+        return 0
+    except Exception as error:
+        traceback.print_exc()
+        _say(f"a bug of ours: {type(error).__name__}: {error}; please report the lines above")
+        return BUG
+
+
+def _message(error: Exception) -> str:
+    """What a usage error says; an unknown command is answered with the commands."""
+    said = str(getattr(error, "format_message", error.__str__)())
+    commands = ", ".join(str(command.name or command.callback.__name__) for command in _commands())
+    return f"{said} Choices: {commands}" if "No such command" in said else said
+
+
+def _commands() -> list[Any]:
+    return [command for command in app.registered_commands if command.callback is not None]
+
+
+def _say(message: str) -> None:
+    print("lwd: " + " ".join(message.split()), file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,304 @@
+"""Experiment files: their keys, their checks, and one-line errors that say where a value came from.
+
+An experiment is a mapping (a preset, a YAML file or a Python dict), over which ``--set a.b=c`` and
+keyword arguments are laid. Every value remembers its origin, so that an error can name it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from types import NoneType
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    model_validator,
+)
+
+from lwd_agents import resources
+from lwd_agents.errors import BadInput
+
+
+def _decimal(value: Any) -> Any:
+    """Read a number as the decimal that was written: 0.7 is 7/10, not the float beside it."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
+        raise ValueError("should be a number")
+    try:
+        return Decimal(str(value))
+    except InvalidOperation:
+        raise ValueError("should be a number") from None
+
+
+Exact = Annotated[
+    Decimal, BeforeValidator(_decimal), PlainSerializer(float, return_type=float, when_used="json")
+]
+Count = Annotated[int, Field(ge=1, strict=True)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class InternetConfig(_Part):
+    """A(0) and where the Internet is kept. ``seed``: a name in stores/ or a path."""
+
+    seed: str = "crypto"
+    store: Literal["chroma"] = "chroma"
+
+
+class AgentConfig(_Part):
+    """A named model: ``model`` is a spec such as ``pocket:north``, ``gguf:...`` or ``hf:...``."""
+
+    name: str = Field(min_length=1, max_length=64, pattern=r"^[^\s/\\\x00]+$")
+    model: str = Field(min_length=1)
+    temperature: float = Field(default=1.0, ge=0.0, allow_inf_nan=False)
+    max_tokens: Count = 48
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class ReadingConfig(_Part):
+    """What an agent reads at a step: k_t = floor(beta |A(t)|) posts, or ``k`` of them."""
+
+    law: Literal["uniform"] = "uniform"
+    beta: Exact | None = Field(default=None, gt=0, le=1)
+    k: Annotated[int, Field(ge=0, strict=True)] | None = None
+    readings_per_step: Literal[1] = 1
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_size(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        beta, k = values.get("beta"), values.get("k")
+        if beta is not None and k is not None:
+            raise ValueError("give beta or k, not both (beta: null takes a preset's beta away)")
+        return values if k is not None or beta is not None else {**values, "beta": "0.5"}
+
+    def size(self, visible: int) -> int:
+        """k_t for an agent that may see ``visible`` posts: exact, with no rounding of beta."""
+        if self.beta is None:
+            return self.k or 0
+        numerator, denominator = self.beta.as_integer_ratio()
+        return numerator * visible // denominator
+
+
+class PostingConfig(_Part):
+    """What enters the Internet after a step: the first response of each agent, for good."""
+
+    choose: Literal["first"] = "first"
+    keep: Literal["accumulate"] = "accumulate"
+
+
+class EmbeddingConfig(_Part):
+    """phi: ``minilm`` (shipped, offline), or a sentence-transformers model's name or folder.
+
+    ``prefix`` is put before every text (some models ask for one).
+    """
+
+    model: str = Field(default="minilm", min_length=1)
+    normalize: bool = True
+    prefix: str = ""
+
+
+class LlmConfig(_Part):
+    """The world ``llm``: Algorithm 1 of arXiv 2506.15690. Keys as in an experiment file."""
+
+    world: Literal["llm"] = "llm"
+    query: str = Field(default="bitcoin", min_length=1)
+    prompt: str = Field(default="answer", min_length=1)
+    internet: InternetConfig = InternetConfig()
+    agents: tuple[AgentConfig, ...] = Field(min_length=1)
+    steps: Count = 60
+    draws: Annotated[int, Field(ge=1, le=100_000, strict=True)] = 40
+    reading: ReadingConfig = ReadingConfig()
+    readership: Literal["complete"] = "complete"
+    posting: PostingConfig = PostingConfig()
+    embedding: EmbeddingConfig = EmbeddingConfig()
+    placebo: Literal[False] = False
+    replicates: Literal[1] = 1
+    max_missing: float = Field(default=0.5, ge=0.0, le=1.0)
+    seed: Annotated[int, Field(strict=True)] = 0
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> LlmConfig:
+        names = [agent.name for agent in self.agents]
+        doubled = sorted({name for name in names if names.count(name) > 1})
+        if doubled:
+            raise ValueError(f"agents: two agents are named {doubled[0]!r}; names must differ")
+        return self
+
+
+CONFIGS: dict[str, type[LlmConfig]] = {"llm": LlmConfig}
+
+
+@dataclass
+class Experiment:
+    """An experiment's values before they are checked, and where each came from."""
+
+    name: str
+    values: dict[str, Any]
+    place: str
+    origins: dict[str, str] = field(default_factory=dict)
+
+    def put(self, key: str, value: Any, origin: str) -> None:
+        """Lay ``value`` over the dotted ``key``; list items go by name or number (``agents.0``)."""
+        parts = key.split(".")
+        if not all(parts):
+            raise BadInput(f"{origin}: {key!r} is not a key; write a.b=value")
+        here: Any = self.values
+        for i, part in enumerate(parts):
+            so_far = ".".join(parts[: i + 1])
+            if isinstance(here, list):
+                parts[i] = part = str(_index(here, part, so_far, origin))
+            elif not isinstance(here, dict):
+                raise BadInput(f"{origin}: {so_far} lies below a single value")
+            if i == len(parts) - 1:
+                here[int(part) if isinstance(here, list) else part] = value
+            elif isinstance(here, list):
+                here = here[int(part)]
+            else:
+                here[part] = {} if here.get(part) is None else here[part]
+                here = here[part]
+        self.origins[".".join(parts)] = origin
+
+    def resolve(self) -> LlmConfig:
+        """Check everything.
+
+        Raises:
+            BadInput: one line for the first thing that is wrong.
+        """
+        world = self.values.get("world", "llm")
+        if not isinstance(world, str) or world not in CONFIGS:
+            raise BadInput(f"{self._where('world')}: no world {world!r}; {_choices(list(CONFIGS))}")
+        try:
+            return CONFIGS[world].model_validate(self.values)
+        except ValidationError as error:
+            raise BadInput(self._line(error, CONFIGS[world])) from None
+
+    def _where(self, key: str) -> str:
+        """The origin of the longest part of ``key`` that was laid over the file, else the file."""
+        parts = key.split(".")
+        for end in range(len(parts), 0, -1):
+            if origin := self.origins.get(".".join(parts[:end])):
+                return f"{origin}: {key}"
+        return f"{self.place}: {key}"
+
+    def _line(self, error: ValidationError, model: type[BaseModel]) -> str:
+        first = error.errors()[0]
+        loc = [str(part) for part in first["loc"]]
+        key = ".".join(loc)
+        kind, value = first["type"], first["input"]
+        if kind == "extra_forbidden":
+            known = _keys_at(model, loc[:-1])
+            close = difflib.get_close_matches(loc[-1], known, 1)
+            hint = f"; did you mean {close[0]!r}?" if close else ""
+            return f"{self._where(key)}: unknown key {loc[-1]!r}{hint} {_choices(known)}"
+        if kind == "missing":
+            return f"{self._where(key)}: this key is missing"
+        message = _said(first["msg"])
+        if kind == "value_error" and not (loc and isinstance(value, str | int | float | NoneType)):
+            return f"{self._where(key)}: {message}" if key else f"{self.place}: {message}"
+        return f"{self._where(key)}: {_brief(value)}: {message[:1].lower()}{message[1:]}"
+
+
+def read_experiment(
+    name_or_path: str | Path | Mapping[str, Any], settings: Sequence[str] = ()
+) -> Experiment:
+    """An experiment from a preset's name, a YAML file or a mapping, with ``a.b=c`` laid over it.
+
+    Raises:
+        BadInput: no such experiment, not YAML, not a mapping, a setting without ``=``.
+    """
+    if isinstance(name_or_path, Mapping):
+        experiment = Experiment("experiment", _plain(name_or_path), "experiment")
+    else:
+        path = resources.find("experiments", str(name_or_path), "experiment")
+        experiment = Experiment(path.stem, _read_yaml(path), _short(path))
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        if not equals:
+            raise BadInput(f"--set {setting}: write it as key=value, for example --set draws=10")
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError:
+            value = text
+        experiment.put(key.strip(), value, f"--set {setting}")
+    return experiment
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "it cannot be parsed"
+        raise BadInput(f"{path}{line}: not YAML: {problem}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path}: cannot be read as an experiment file: {error}") from None
+    if not isinstance(loaded, dict):
+        raise BadInput(f"{path}: an experiment file is a mapping of keys to values")
+    return loaded
+
+
+def _plain(value: Any) -> Any:
+    """A deep copy as dicts and lists, so that laying values over it changes nothing outside."""
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    return value
+
+
+def _index(items: list[Any], part: str, key: str, origin: str) -> int:
+    """The place in a list: a number, or the name of the item (``agents.north.model``)."""
+    names = [item.get("name") if isinstance(item, dict) else None for item in items]
+    if part in names:
+        return names.index(part)
+    if part.isdecimal() and int(part) < len(items):
+        return int(part)
+    known = [str(name) for name in names if name] or [f"0 to {len(items) - 1}"]
+    raise BadInput(f"{origin}: {key}: no item {part!r}; {_choices(known)}")
+
+
+def _keys_at(model: type[BaseModel], loc: Sequence[str]) -> list[str]:
+    """The known keys of the part of the config that ``loc`` leads to."""
+    for part in loc:
+        if part.isdecimal():
+            continue
+        annotation = model.model_fields[part].annotation
+        nested = [annotation, *getattr(annotation, "__args__", ())]
+        model = next(c for c in nested if isinstance(c, type) and issubclass(c, BaseModel))
+    return list(model.model_fields)
+
+
+def _said(message: str) -> str:
+    """A message of pydantic's in the words of a YAML file."""
+    message = re.sub(r"dictionary or instance of \w+", "mapping", message)
+    message = re.sub("[Tt]uple", "list", message).removeprefix("Value error, ")
+    return re.sub(r"list should have at least 1 item.*", "needs at least one", message, flags=re.I)
+
+
+def _choices(names: Sequence[str]) -> str:
+    return f"(choices: {', '.join(names)})"
+
+
+def _brief(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _short(path: Path) -> str:
+    shipped = path.parent == resources.folder("experiments")
+    return f"preset {path.stem}" if shipped else str(path)

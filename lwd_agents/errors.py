@@ -1,0 +1,21 @@
+"""What can go wrong, by what the person in front of the screen should do about it."""
+
+from __future__ import annotations
+
+
+class LwdError(Exception):
+    """An error with one line for the user: the value, where it came from, what would be right."""
+
+    exit_code = 1
+
+
+class BadInput(LwdError):
+    """The input cannot be used as it is (exit 2). Nothing was written, or what was stays valid."""
+
+    exit_code = 2
+
+
+class RunStopped(LwdError):
+    """The run could not go on (exit 3). Its committed steps are valid; the command resumes it."""
+
+    exit_code = 3

@@ -1,0 +1,1 @@
+"""The Internet A(t): posts, the store that keeps them, and the retrievers that read them."""

@@ -1,0 +1,189 @@
+"""Running an experiment: from its name to a finished run directory. ``lwd.run`` is here."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lwd_agents import manifest as manifests
+from lwd_agents.config import Experiment, LlmConfig, read_experiment
+from lwd_agents.engine import advance, stopped_by_the_system
+from lwd_agents.errors import BadInput, LwdError
+from lwd_agents.journal import Journal
+from lwd_agents.progress import Progress, choose
+from lwd_agents.trajectory import Trajectory, load
+
+if TYPE_CHECKING:
+    from langchain_core.embeddings import Embeddings
+    from langchain_core.retrievers import BaseRetriever
+
+    from lwd_agents.worlds.llm_parts import Objects, Parts, RetrieverFactory
+
+
+def run(
+    experiment: str | Path | Mapping[str, Any] = "pocket",
+    *,
+    out: str | Path | None = None,
+    agents: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+    retriever: BaseRetriever | RetrieverFactory | None = None,
+    embeddings: Embeddings | None = None,
+    callbacks: Sequence[Any] = (),
+    settings: Sequence[str] = (),
+    quiet: bool = True,
+    progress: Progress | None = None,
+    allow_versions: bool = False,
+    **keys: Any,
+) -> Trajectory:
+    """Run an experiment, or continue it: the same call on an existing run directory goes on.
+
+    Args:
+        experiment: a preset's name, a YAML file, or a mapping of its keys.
+        out: the run directory; ``runs/<experiment>-<seed>`` where none is given.
+        agents: name -> model, in place of the experiment's agents: any LangChain chat model or
+            LLM object, any runnable that takes ``posts`` and ``query``, a ``create_agent`` graph,
+            or a spec such as ``"pocket:north"``. Or a list of mappings, as in a YAML file.
+        retriever: any LangChain retriever, or a function from the run's ``Internet`` to one.
+        embeddings: any LangChain ``Embeddings``, in place of the experiment's.
+        callbacks: LangChain handlers that see the whole run; ``lwd.round`` is the event of a step.
+        settings: ``a.b=value`` pairs laid over the experiment, as ``--set`` does.
+        quiet: no progress on stderr.
+        progress: an object of your own that is shown the progress.
+        allow_versions: go on with a run that was made with other versions of its packages.
+        keys: further keys of the experiment (``steps=10``, ``draws=8``, ``seed=1``, ...).
+
+    Returns:
+        The whole run, read back from its directory.
+
+    Raises:
+        BadInput: something given is not usable; nothing was written.
+        RunStopped: the run could not go on; the same call resumes it.
+    """
+    described = read_experiment(experiment, settings)
+    models = _lay(described, agents, keys)
+    config = described.resolve()
+    path = Path(out) if out is not None else Path("runs") / f"{described.name}-{config.seed}"
+    shown = progress or choose(quiet)
+    with contextlib.closing(shown), contextlib.ExitStack() as stack:
+        existing = (path / "manifest.json").exists()
+        journal = stack.enter_context(contextlib.closing(Journal(path))) if existing else None
+        if journal is not None and _complete(journal, config):
+            return load(path)
+        shown.phase(f"{described.name}: loading the models")
+        parts = _parts(config, path, journal, models, retriever, embeddings, callbacks)
+        if journal is None:
+            journal = stack.enter_context(contextlib.closing(Journal(path)))
+        _begin(journal, described.name, parts, allow_versions)
+        with _status(journal):
+            shown.phase(f"{described.name}: {len(parts.agents)} agents, {path}")
+            with contextlib.closing(parts.world(journal)) as world:
+                advance(world, journal, config.steps, lambda r: shown.round(r, config.steps))
+            shown.phase("drawing the figures")
+            _finish(journal)
+    return load(path)
+
+
+def _lay(
+    experiment: Experiment,
+    agents: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None,
+    keys: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Lay the arguments over an experiment; returns the agents' Python objects by name."""
+    for key, value in keys.items():
+        experiment.put(key, value, f"argument {key}={value!r}")
+    if agents is None:
+        return {}
+    if not isinstance(agents, Mapping):
+        experiment.put("agents", [dict(agent) for agent in agents], "argument agents")
+        return {}
+    from lwd_agents.worlds.llm_parts import object_spec
+
+    objects = {name: model for name, model in agents.items() if not isinstance(model, str)}
+    specs = [
+        {"name": name, "model": object_spec(model) if name in objects else model}
+        for name, model in agents.items()
+    ]
+    experiment.put("agents", specs, "argument agents")
+    return objects
+
+
+def _complete(journal: Journal, config: LlmConfig) -> bool:
+    """Whether a run directory holds all of this config already.
+
+    Raises:
+        BadInput: it holds a run of another config.
+    """
+    manifest = journal.manifest or {}
+    manifests.check_config(journal.path, manifest, config)
+    return bool(manifest["status"] == "complete" and manifest["config"]["steps"] == config.steps)
+
+
+def _parts(
+    config: LlmConfig,
+    path: Path,
+    journal: Journal | None,
+    models: Mapping[str, Any],
+    retriever: BaseRetriever | RetrieverFactory | None,
+    embeddings: Embeddings | None,
+    callbacks: Sequence[Any],
+) -> Parts:
+    """Load everything that the run needs; nothing is written yet."""
+    from lwd_agents.worlds.llm_parts import Objects, assemble, read_texts
+
+    texts = read_texts(config)
+    if journal is not None and journal.manifest is not None:
+        manifests.check_files(path, journal.manifest, texts.sha256)
+    objects: Objects = Objects(models, retriever, embeddings, callbacks)
+    return assemble(config, texts, objects)
+
+
+def _begin(journal: Journal, name: str, parts: Parts, allow_versions: bool) -> None:
+    """Open the run directory for its first step, or for the next one."""
+    described = parts.describe()
+    old = journal.manifest
+    if old is None:
+        journal.begin(manifests.new(name, parts.config, described))
+        return
+    manifests.check_files(journal.path, old, described["sha256"])
+    manifests.check_versions(journal.path, old, allow_versions)
+    if old["retriever"] != described["retriever"]:
+        raise BadInput(
+            f"{journal.path}: the retriever there is {old['retriever']}, "
+            f"here {described['retriever']}; give the same, or another directory"
+        )
+    journal.begin(old)
+    journal.write_manifest(manifests.resumed(old, parts.config, journal.committed))
+
+
+@contextlib.contextmanager
+def _status(journal: Journal) -> Iterator[None]:
+    """Keep the manifest's status true whatever happens inside."""
+
+    def say(status: str, error: str | None = None) -> None:
+        with contextlib.suppress(OSError):  # a full disk must not hide what went wrong
+            manifest = {**(journal.manifest or {}), "status": status, "finished": manifests.now()}
+            journal.write_manifest({**manifest, "error": error})
+
+    try:
+        yield
+    except KeyboardInterrupt:
+        say("stopped")
+        raise
+    except OSError as error:
+        say("failed", str(error))
+        raise stopped_by_the_system(error, journal) from error
+    except Exception as error:
+        say("failed", str(error) if isinstance(error, LwdError) else repr(error))
+        raise
+    say("complete")
+
+
+def _finish(journal: Journal) -> None:
+    """The summary and the figures of a run whose steps are all committed."""
+    from lwd_agents.report.figures import draw_figures
+    from lwd_agents.report.summary import summarise
+
+    trajectory = load(journal.path)
+    draw_figures(trajectory, journal.path / "figures")
+    journal.write_json("summary.json", summarise(trajectory))

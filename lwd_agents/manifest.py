@@ -1,0 +1,158 @@
+"""The manifest: what was run and with what, and whether a run may go on from it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import subprocess
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from lwd_agents.config import LlmConfig
+from lwd_agents.errors import BadInput
+from lwd_agents.records import SCHEMA
+
+_PACKAGES = (
+    "lwd-agents",
+    "chromadb",
+    "langchain",
+    "langchain-chroma",
+    "langchain-core",
+    "numpy",
+    "scikit-learn",
+    "sentence-transformers",
+    "tokenizers",
+    "torch",
+    "transformers",
+    "xllamacpp",
+)
+
+
+def now() -> str:
+    """The time in UTC, to the second, as ISO 8601."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def versions() -> dict[str, str]:
+    """Of Python, the machine's architecture, and the packages that results depend on."""
+    found = {"python": platform.python_version(), "machine": platform.machine()}
+    for package in _PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def new(name: str, config: LlmConfig, described: Mapping[str, Any]) -> dict[str, Any]:
+    """The manifest of a run that begins now (the keys: docs/run-directory.md)."""
+    return {
+        "schema": SCHEMA,
+        "world": config.world,
+        "experiment": name,
+        "status": "running",
+        "created": now(),
+        "finished": None,
+        "seed": config.seed,
+        "config": config.model_dump(mode="json"),
+        **described,
+        "versions": versions(),
+        "git_commit": _git_commit(),
+        "resumed": [],
+    }
+
+
+def check_config(path: Path, manifest: Mapping[str, Any], config: LlmConfig) -> None:
+    """Refuse to go on with another config; more steps than before are no other config.
+
+    Raises:
+        BadInput: naming the keys that differ, with both values.
+    """
+    old = dict(_flat(manifest["config"]))
+    new = dict(_flat(config.model_dump(mode="json")))
+    if isinstance(old.get("steps"), int) and config.steps >= old["steps"]:
+        old["steps"] = config.steps
+    differing = [key for key in {**old, **new} if old.get(key) != new.get(key)]
+    if differing:
+        said = [f"{k} ({old.get(k)!r} there, {new.get(k)!r} here)" for k in differing]
+        raise BadInput(
+            f"{path}: a run of another config: {', '.join(said)}; "
+            "give the same config, or another directory with --out"
+        )
+
+
+def check_files(path: Path, manifest: Mapping[str, Any], sha256: Mapping[str, str]) -> None:
+    """Refuse to go on when a prompt, store or model file is not what it was.
+
+    Raises:
+        BadInput: naming the first file that changed.
+    """
+    for name, digest in sha256.items():
+        if manifest["sha256"].get(name) != digest:
+            raise BadInput(
+                f"{path}: {name} is not the file that this run began with (its sha256 differs); "
+                "restore it, or choose another directory with --out"
+            )
+
+
+def check_versions(path: Path, manifest: Mapping[str, Any], allowed: bool) -> None:
+    """Refuse to go on under other versions, unless it is allowed.
+
+    Raises:
+        BadInput: naming what differs.
+    """
+    old, new = manifest["versions"], versions()
+    differing = [f"{p} {old.get(p)} -> {v}" for p, v in new.items() if old.get(p) != v]
+    if differing and not allowed:
+        raise BadInput(
+            f"{path}: made with other versions ({', '.join(differing)}); --allow-versions goes on "
+            "and records it, but the rest need not be what it would have been"
+        )
+
+
+def resumed(manifest: Mapping[str, Any], config: LlmConfig, committed: int) -> dict[str, Any]:
+    """The manifest of a run that goes on after ``committed`` steps; a change of version is kept."""
+    found = versions()
+    changed = {p: v for p, v in found.items() if manifest["versions"].get(p) != v}
+    entry = {"time": now(), "committed": committed, "versions": changed}
+    return {
+        **manifest,
+        "status": "running",
+        "finished": None,
+        "error": None,
+        "config": config.model_dump(mode="json"),
+        "resumed": [*manifest.get("resumed", []), entry],
+    }
+
+
+def _flat(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """The leaves of a config by dotted key; agents go by their names."""
+    if isinstance(value, Mapping) and value:
+        for key, inner in value.items():
+            yield from _flat(inner, f"{prefix}{key}.")
+    elif isinstance(value, list | tuple) and value:
+        for i, inner in enumerate(value):
+            name = inner.get("name", i) if isinstance(inner, Mapping) else i
+            yield from _flat(inner, f"{prefix}{name}.")
+    else:
+        yield prefix.rstrip("."), value
+
+
+def _git_commit() -> str | None:
+    """The commit of the checkout that this package runs from; None for an installed one."""
+    root = Path(__file__).parents[1]
+    if not (root / ".git").exists():
+        return None
+    try:
+        found = subprocess.run(
+            ["git", "-C", str(root), "rev-parse", "HEAD"],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return found.stdout.strip()

@@ -1,0 +1,1 @@
+"""Measures of a network of models: pure functions of arrays."""

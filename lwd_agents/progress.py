@@ -1,0 +1,196 @@
+"""What a person sees while a run goes on: a live display, plain lines, or nothing."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
+
+if TYPE_CHECKING:
+    from lwd_agents.engine import Round
+
+_BARS = "▁▂▃▄▅▆▇█"
+_ASCII_BARS = "_.-=+*#%"
+_SPARKS = 32
+
+
+class Progress(Protocol):
+    """Shown what happens; nothing depends on it."""
+
+    def phase(self, text: str) -> None:
+        """Something that takes a while has begun."""
+        ...
+
+    def round(self, round: Round, steps: int) -> None:
+        """A step was committed (or replayed), of ``steps`` in all."""
+        ...
+
+    def close(self) -> None:
+        """Nothing more will come."""
+        ...
+
+
+def choose(quiet: bool, stream: TextIO | None = None) -> Progress:
+    """Live on a terminal, lines elsewhere, silence when ``quiet``; on stderr."""
+    stream = stream or sys.stderr
+    if quiet:
+        return Silent()
+    return Live(stream) if stream.isatty() else Lines(stream)
+
+
+class Silent:
+    """No progress at all."""
+
+    def phase(self, text: str) -> None:
+        """Nothing."""
+
+    def round(self, round: Round, steps: int) -> None:
+        """Nothing."""
+
+    def close(self) -> None:
+        """Nothing."""
+
+
+class Pace:
+    """Norms, tokens and times of the steps of this process, for both displays."""
+
+    def __init__(self) -> None:
+        self.norms: list[float | None] = []
+        self._began: float | None = None
+        self._live = 0
+        self._tokens = 0
+        self._seconds = 0.0
+
+    def start(self) -> None:
+        """The loop begins now."""
+        self._began = time.monotonic()
+
+    def take(self, round: Round) -> None:
+        """Count one step."""
+        self.norms.append(round.line.get("norm"))
+        if round.replayed or self._began is None:
+            self.start()
+            return
+        self._live += 1
+        self._tokens += (round.line.get("tokens") or {}).get("output") or 0
+        self._seconds += round.line.get("seconds", {}).get("generate", 0.0)
+
+    @property
+    def rate(self) -> str:
+        """Tokens written per second of generation; empty where unknown."""
+        return f"{self._tokens / self._seconds:,.0f} tokens/s" if self._tokens else ""
+
+    def left(self, round: Round, steps: int) -> str:
+        """A guess of the time left: readings grow, so late steps take longer than early ones."""
+        if not self._live or self._began is None:
+            return ""
+        per_step = (time.monotonic() - self._began) / self._live
+        seconds = round_half_up(per_step * (steps - round.t))
+        return f"{seconds // 60}:{seconds % 60:02d} left"
+
+
+def round_half_up(value: float) -> int:
+    """To the nearest whole number."""
+    return int(value + 0.5)
+
+
+def sparkline(values: Sequence[float | None], bars: str = _BARS) -> str:
+    """The last values as small bars between their least and their most; a gap where missing."""
+    shown = list(values)[-_SPARKS:]
+    present = [v for v in shown if v is not None]
+    if not present:
+        return ""
+    low, span = min(present), (max(present) - min(present)) or 1.0
+    top = len(bars) - 1
+    return "".join(" " if v is None else bars[round_half_up((v - low) / span * top)] for v in shown)
+
+
+def _norm(value: Any) -> str:
+    return "not defined" if value is None else f"{value:.4f}"
+
+
+class Lines:
+    """One plain line a step."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._pace = Pace()
+        self._replayed = 0
+
+    def phase(self, text: str) -> None:
+        """One line."""
+        print(text, file=self._stream, flush=True)
+        self._pace.start()
+
+    def round(self, round: Round, steps: int) -> None:
+        """One line a live step; what was replayed is said in one line before the first."""
+        self._pace.take(round)
+        if round.replayed:
+            self._replayed += 1
+            return
+        if self._replayed:
+            print(f"{self._replayed} steps were there already", file=self._stream)
+            self._replayed = 0
+        parts = [f"step {round.t}/{steps}", f"||D||_F {_norm(round.line.get('norm'))}"]
+        if "internet_size" in round.line:
+            parts.append(f"|A| {round.line['internet_size']}")
+        parts += [self._pace.rate, self._pace.left(round, steps)]
+        print("  ".join(part for part in parts if part), file=self._stream, flush=True)
+
+    def close(self) -> None:
+        """Nothing is left open."""
+
+
+class Live:
+    """A display that stays in place: a bar, the norm with its sparkline, the pace."""
+
+    def __init__(self, stream: TextIO) -> None:
+        from rich.console import Console
+        from rich.live import Live as RichLive
+        from rich.progress_bar import ProgressBar
+
+        self._bar = ProgressBar
+        self._pace = Pace()
+        self._text = ""
+        self._last: tuple[Round, int] | None = None
+        self._bars = _BARS if "utf" in (stream.encoding or "").lower() else _ASCII_BARS
+        self._live = RichLive(
+            get_renderable=self._draw,
+            console=Console(file=stream),
+            refresh_per_second=4,
+            transient=True,
+        )
+        self._live.start()
+
+    def phase(self, text: str) -> None:
+        """Shown as the first line."""
+        self._text = text
+        self._pace.start()
+
+    def round(self, round: Round, steps: int) -> None:
+        """Redraw with the new step."""
+        self._pace.take(round)
+        self._last = (round, steps)
+        if not round.replayed:
+            self._live.refresh()
+
+    def close(self) -> None:
+        """Clear the display: the end of the run is told elsewhere."""
+        self._live.stop()
+
+    def _draw(self) -> Any:
+        from rich.console import Group
+        from rich.spinner import Spinner
+        from rich.table import Table
+        from rich.text import Text
+
+        if self._last is None:
+            return Spinner("dots", Text(self._text))
+        round, steps = self._last
+        grid = Table.grid(padding=(0, 2))
+        bar = self._bar(total=steps + 1, completed=round.t + 1, width=_SPARKS)
+        grid.add_row(f"step {round.t}/{steps}", bar, self._pace.left(round, steps))
+        norm = f"||D||_F {_norm(round.line.get('norm'))}"
+        grid.add_row(norm, Text(sparkline(self._pace.norms, self._bars), "cyan"), self._pace.rate)
+        return Group(Text(self._text, "bold"), grid)

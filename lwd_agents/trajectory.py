@@ -1,0 +1,112 @@
+"""A run read back from its directory, as arrays and data frames."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lwd_agents.errors import BadInput
+from lwd_agents.records import (
+    array_files,
+    load_array,
+    read_manifest,
+    read_responses,
+    read_rounds,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """The committed steps of one run. Axes: T + 1 steps, N agents, L draws, D dimensions.
+
+    Attributes:
+        path: the run directory.
+        manifest: what was run, with which versions.
+        rounds: the lines of rounds.jsonl, t = 0, 1, ...
+    """
+
+    path: Path
+    manifest: dict[str, Any]
+    rounds: tuple[dict[str, Any], ...]
+
+    def __len__(self) -> int:
+        """The number of committed steps."""
+        return len(self.rounds)
+
+    @property
+    def agents(self) -> list[str]:
+        """The N agents' names, in the order of every N axis."""
+        return list(self.manifest["agents"])
+
+    @property
+    def norm(self) -> NDArray[np.float64]:
+        """||D(t)||_F, (T + 1,); NaN where it could not be computed."""
+        return np.array([r["norm"] for r in self.rounds], dtype=np.float64)
+
+    @property
+    def distances(self) -> NDArray[np.float64]:
+        """D(t), (T + 1, N, N); NaN where it could not be computed or is too large to be kept."""
+        n = len(self.agents)
+        missing = np.full((n, n), np.nan)
+        stack = [missing if r["distances"] is None else r["distances"] for r in self.rounds]
+        return np.array(stack, dtype=np.float64).reshape(len(self.rounds), n, n)
+
+    @property
+    def internet_size(self) -> NDArray[np.int64]:
+        """|A(t)|, (T + 1,)."""
+        return np.array([r["internet_size"] for r in self.rounds], dtype=np.int64)
+
+    @property
+    def synthetic_share(self) -> NDArray[np.float64]:
+        """The share of A(t) that models wrote, (T + 1,)."""
+        return np.array([r["synthetic"] / r["internet_size"] for r in self.rounds])
+
+    def step_embeddings(self, t: int) -> NDArray[np.float32]:
+        """The embeddings of one step, (N, L, D); a missing draw is NaN."""
+        return np.asarray(load_array(array_files(self.path, t)[0]), dtype=np.float32)
+
+    @cached_property
+    def embeddings(self) -> NDArray[np.float32]:
+        """All embeddings, (T + 1, N, L, D); a missing draw is NaN."""
+        return np.stack([self.step_embeddings(t) for t in range(len(self))])
+
+    def responses(self) -> pd.DataFrame:
+        """One row a draw: t, agent, query, reading, draw, text, missing, post_id, seed, tokens."""
+        import pandas as pd
+
+        by_step, _ = read_responses(self.path, len(self))
+        return pd.DataFrame([row for rows in by_step for row in rows])
+
+    @cached_property
+    def summary(self) -> dict[str, Any]:
+        """summary.json; empty before the run's end."""
+        file = self.path / "summary.json"
+        if not file.is_file():
+            return {}
+        try:
+            return dict(json.loads(file.read_text(encoding="utf-8")))
+        except ValueError as error:
+            raise BadInput(f"{file}: damaged: {error}") from None
+
+
+def load(path: str | Path) -> Trajectory:
+    """Read a run directory, finished or not.
+
+    Raises:
+        BadInput: there is no run, or a file of it is damaged.
+    """
+    path = Path(path)
+    manifest = read_manifest(path)
+    if manifest is None:
+        raise BadInput(f"{path}: no run directory (no manifest.json in it)")
+    rounds, _ = read_rounds(path)
+    return Trajectory(path, manifest, tuple(rounds))

@@ -1,0 +1,227 @@
+"""Putting an LLM network together: prompt, query, agents, A(0) and phi, checked before step 0."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from langchain_core.embeddings import Embeddings
+from langchain_core.prompts import ChatPromptTemplate
+from langchain_core.retrievers import BaseRetriever
+from numpy.typing import NDArray
+
+from lwd_agents import resources
+from lwd_agents.agents.agent import Agent, Reading, make_agent
+from lwd_agents.agents.models import resolve_model
+from lwd_agents.config import LlmConfig
+from lwd_agents.embedding import EmbeddingCache, SentenceEmbeddings
+from lwd_agents.errors import BadInput
+from lwd_agents.internet.post import Post
+from lwd_agents.internet.retrievers import Reader, UniformRetriever
+from lwd_agents.internet.seeds import read_seed
+from lwd_agents.internet.store import Internet
+from lwd_agents.journal import Journal
+from lwd_agents.records import load_array
+from lwd_agents.worlds.llm import LlmWorld
+
+_VARIABLES = {"posts", "query"}
+_SEED_VECTORS = "embeddings/seed.npy"
+
+RetrieverFactory = Callable[[Internet], BaseRetriever]
+
+
+@dataclass(frozen=True)
+class Objects:
+    """Python objects that stand in for specs: models or runnables by agent, retriever, phi."""
+
+    models: Mapping[str, Any]
+    retriever: BaseRetriever | RetrieverFactory | None = None
+    embeddings: Embeddings | None = None
+    callbacks: Sequence[Any] = ()
+
+
+@dataclass(frozen=True)
+class Texts:
+    """What a run reads from files: the query, the prompt template, the posts of A(0).
+
+    Attributes:
+        sha256: of every file read, by kind and name.
+    """
+
+    query: str
+    template: str
+    seeds: tuple[Post, ...]
+    sha256: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A network ready to start: nothing on disk yet."""
+
+    config: LlmConfig
+    texts: Texts
+    agents: tuple[Agent, ...]
+    embeddings: Embeddings
+    objects: Objects
+
+    def describe(self) -> dict[str, Any]:
+        """What the manifest says of the parts."""
+        files = {f"models/{f.name}": resources.sha256(f) for a in self.agents for f in a.files}
+        return {
+            "query": self.texts.query,
+            "prompt": self.texts.template,
+            "agents": [agent.name for agent in self.agents],
+            "backends": {agent.name: agent.backend for agent in self.agents},
+            "embedding": {
+                **self.config.embedding.model_dump(mode="json"),
+                "class": _class_name(self.embeddings),
+            },
+            "retriever": _class_name(self.objects.retriever or UniformRetriever),
+            "sha256": {**self.texts.sha256, **files},
+        }
+
+    def world(self, journal: Journal) -> LlmWorld:
+        """The world in a run directory that is open for writing."""
+        internet = Internet(journal.path / "internet", self.embeddings)
+        cache = EmbeddingCache(self.embeddings)
+        texts = [post.text for post in self.texts.seeds]
+        vectors = _seed_vectors(journal, texts, cache)
+        made = self.objects.retriever or UniformRetriever(internet=internet)
+        retriever = made if isinstance(made, BaseRetriever) else made(internet)
+        return LlmWorld(
+            self.config,
+            self.texts.query,
+            self.agents,
+            Reader(retriever, internet),
+            internet,
+            cache,
+            self.texts.seeds,
+            vectors,
+            self.objects.callbacks,
+        )
+
+
+def read_texts(config: LlmConfig) -> Texts:
+    """Read the query, the prompt and A(0).
+
+    Raises:
+        BadInput: one of them is not there or not usable.
+    """
+    prompt = resources.find("prompts", config.prompt, "prompt")
+    template = _read(prompt, "prompt")
+    _check_template(template, prompt)
+    sha256 = {f"prompts/{prompt.name}": resources.sha256(prompt)}
+    query = config.query
+    if not query.strip():
+        raise BadInput("query: it is empty; write what the agents are asked")
+    if query in resources.names("prompts"):
+        file = resources.find("prompts", query, "query")
+        query = _read(file, "query")
+        sha256[f"prompts/{file.name}"] = resources.sha256(file)
+    store = resources.find("stores", config.internet.seed, "internet.seed")
+    seeds = tuple(read_seed(store))
+    sha256[f"stores/{store.name}"] = resources.sha256(store)
+    if config.reading.k is not None and config.reading.k > len(seeds):
+        raise BadInput(
+            f"reading.k: {config.reading.k} posts cannot be read at t = 0, "
+            f"A(0) has {len(seeds)} ({store})"
+        )
+    return Texts(query, template, seeds, sha256)
+
+
+def assemble(config: LlmConfig, texts: Texts, objects: Objects) -> Parts:
+    """Load the models and phi, and check that the longest reading fits every model.
+
+    Raises:
+        BadInput: a model or the embeddings cannot be loaded, or a context is too short.
+    """
+    prompt = ChatPromptTemplate.from_messages([("human", texts.template)])
+    agents = []
+    for spec in config.agents:
+        model = objects.models.get(spec.name)
+        if model is None:
+            model = resolve_model(
+                spec.model,
+                draws=config.draws,
+                temperature=spec.temperature,
+                max_tokens=spec.max_tokens,
+                options=spec.options,
+            )
+        agents.append(make_agent(spec.name, model, prompt=prompt))
+    embeddings = objects.embeddings or SentenceEmbeddings(config.embedding)
+    for agent in agents:
+        _check_context(agent, config, texts)
+    return Parts(config, texts, tuple(agents), embeddings, objects)
+
+
+def object_spec(model: Any) -> str:
+    """How a Python object is named in a config: ``object:module.Class``."""
+    return f"object:{_class_name(model)}"
+
+
+def _check_context(agent: Agent, config: LlmConfig, texts: Texts) -> None:
+    """Refuse a run whose last reading would not fit, were all its posts as long as A(0)'s longest.
+
+    Posts to come can be longer; a reading that does not fit then stops the run, and is never cut.
+    """
+    if agent.context_length is None:
+        return
+    longest = max((post.text for post in texts.seeds), key=len)
+    size = len(texts.seeds) + len(config.agents) * config.steps
+    k = config.reading.size(size)
+    tokens = agent.count_tokens(Reading((longest,) * k, texts.query))
+    room = agent.context_length - (agent.max_tokens or 0)
+    if tokens is not None and tokens > room:
+        raise BadInput(
+            f"agents.{agent.name}: at t = {config.steps} it reads {k} posts, about {tokens} "
+            f"tokens, but {agent.context_length} tokens of context less {agent.max_tokens} to "
+            f"write leave {room}; lower reading.beta, steps or reading.k"
+        )
+
+
+def _seed_vectors(journal: Journal, texts: list[str], cache: EmbeddingCache) -> NDArray[np.float32]:
+    """The embeddings of A(0), (|A(0)|, D), computed once a run directory and kept there."""
+    file = journal.path / _SEED_VECTORS
+    if not file.is_file():
+        journal.write_array(_SEED_VECTORS, cache.embed(texts))
+    vectors: NDArray[np.float32] = load_array(file)
+    if vectors.ndim != 2 or len(vectors) != len(texts):
+        raise BadInput(f"{file}: shape {vectors.shape} where {len(texts)} vectors should be")
+    cache.remember(texts, vectors)
+    return vectors
+
+
+def _read(path: Path, where: str) -> str:
+    """A prompt's text; the newline at a file's end is not part of it."""
+    try:
+        text = path.read_text(encoding="utf-8").removesuffix("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{where}: {path} cannot be read as text: {error}") from None
+    if not text.strip():
+        raise BadInput(f"{where}: {path} is empty")
+    return text
+
+
+def _check_template(template: str, path: Path) -> None:
+    """A prompt has exactly the variables {posts} and {query}; braces of its own are doubled."""
+    try:
+        found = {name for _, name, _, _ in string.Formatter().parse(template) if name is not None}
+    except ValueError as error:
+        raise BadInput(f"prompt: {path}: {error}; write {{{{ and }}}} for plain braces") from None
+    for name in sorted(_VARIABLES - found):
+        raise BadInput(f"prompt: {path}: the variable {{{name}}} is missing")
+    for name in sorted(found - _VARIABLES):
+        raise BadInput(
+            f"prompt: {path}: unknown variable {{{name}}} (choices: {{posts}}, {{query}}; "
+            "write {{ and }} for plain braces)"
+        )
+
+
+def _class_name(thing: Any) -> str:
+    cls = thing if isinstance(thing, type) or callable(thing) else type(thing)
+    cls = cls if hasattr(cls, "__qualname__") else type(thing)
+    return f"{cls.__module__}.{cls.__qualname__}"
