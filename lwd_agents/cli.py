@@ -151,6 +151,8 @@ def main() -> None:
 def _call() -> int:
     try:
         code = app(prog_name="lwd", standalone_mode=False)
+        if code == STOPPED:  # typer makes this of an interrupt, and says nothing
+            raise KeyboardInterrupt
         return code if isinstance(code, int) else 0
     except ClickException as error:
         _say(f"{_message(error)} (lwd --help lists what there is)")

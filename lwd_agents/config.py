@@ -82,7 +82,7 @@ class ReadingConfig(_Part):
             return values
         beta, k = values.get("beta"), values.get("k")
         if beta is not None and k is not None:
-            raise ValueError("give beta or k, not both (beta: null takes a preset's beta away)")
+            raise ValueError("give beta or k, not both")
         return values if k is not None or beta is not None else {**values, "beta": "0.5"}
 
     def size(self, visible: int) -> int:
@@ -142,6 +142,10 @@ class LlmConfig(_Part):
 CONFIGS: dict[str, type[LlmConfig]] = {"llm": LlmConfig}
 
 
+# Of these pairs an experiment has one: what is laid over it takes away what its file says.
+_INSTEAD = {"reading.k": "reading.beta", "reading.beta": "reading.k"}
+
+
 @dataclass
 class Experiment:
     """An experiment's values before they are checked, and where each came from."""
@@ -170,7 +174,11 @@ class Experiment:
             else:
                 here[part] = {} if here.get(part) is None else here[part]
                 here = here[part]
-        self.origins[".".join(parts)] = origin
+        laid = ".".join(parts)
+        self.origins[laid] = origin
+        other = _INSTEAD.get(laid)
+        if other is not None and value is not None and other not in self.origins:
+            self.values[other.split(".")[0]].pop(other.split(".")[1], None)
 
     def resolve(self) -> LlmConfig:
         """Check everything.

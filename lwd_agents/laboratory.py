@@ -69,12 +69,16 @@ def run(
         existing = (path / "manifest.json").exists()
         journal = stack.enter_context(contextlib.closing(Journal(path))) if existing else None
         if journal is not None and _complete(journal, config):
+            shown.phase(f"{path}: this run is complete; --steps with a larger T extends it")
             return load(path)
         shown.phase(f"{described.name}: loading the models")
         parts = _parts(config, path, journal, models, retriever, embeddings, callbacks)
         if journal is None:
             journal = stack.enter_context(contextlib.closing(Journal(path)))
-        _begin(journal, described.name, parts, allow_versions)
+        try:
+            _begin(journal, described.name, parts, allow_versions)
+        except OSError as error:
+            raise stopped_by_the_system(error, journal) from error
         with _status(journal):
             shown.phase(f"{described.name}: {len(parts.agents)} agents, {path}")
             with contextlib.closing(parts.world(journal)) as world:

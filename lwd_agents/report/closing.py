@@ -25,10 +25,11 @@ def closing(trajectory: Trajectory, console: Console | None = None) -> None:
         f"{trajectory.synthetic_share[-1]:.0%} of the Internet was written by the models.",
         soft_wrap=True,
     )
-    console.print(
-        "A falling norm alone is no evidence of collapse: readings grow, and average out.",
-        soft_wrap=True,
-    )
+    if last < first:
+        console.print(
+            "A falling norm alone is no evidence of collapse: readings grow, and average out.",
+            soft_wrap=True,
+        )
     answers = side_by_side(trajectory)
     if len(trajectory.agents) * _NARROWEST > console.width:
         for t, by_agent in answers.items():
@@ -42,7 +43,8 @@ def closing(trajectory: Trajectory, console: Console | None = None) -> None:
             table.add_row(f"t = {t}", *(Text(text or "(silent)") for text in by_agent.values()))
         console.print(table)
     figures = sorted((trajectory.path / "figures").glob("*.png"))
-    console.print(f"run: {trajectory.path}", soft_wrap=True, markup=False)
+    status = trajectory.manifest["status"]
+    console.print(f"run: {trajectory.path} ({status})", soft_wrap=True, markup=False)
     for figure in figures:
         console.print(f"figure: {figure}", soft_wrap=True, markup=False)
 

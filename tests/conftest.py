@@ -1,0 +1,36 @@
+"""What several tests use: a small finished run on the pocket models, and models of many kinds."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+from lwd_agents.laboratory import run
+from lwd_agents.trajectory import Trajectory
+
+SMALL = {"steps": 4, "draws": 6}
+
+
+@pytest.fixture(scope="session")
+def pocket_run(tmp_path_factory: pytest.TempPathFactory) -> Trajectory:
+    """The pocket preset with T = 4 and L = 6; read it, don't change it."""
+    return run("pocket", out=tmp_path_factory.mktemp("pocket") / "run", **SMALL)
+
+
+def files_of(path: Path) -> dict[str, bytes]:
+    """What a run directory must hold byte for byte, timings left out."""
+    import json
+
+    rounds = []
+    for line in (path / "rounds.jsonl").read_bytes().splitlines():
+        row = json.loads(line)
+        row.pop("seconds")
+        rounds.append(json.dumps(row))
+    found = {f"embeddings/{p.name}": p.read_bytes() for p in (path / "embeddings").iterdir()}
+    found["responses.jsonl"] = (path / "responses.jsonl").read_bytes()
+    found["rounds.jsonl"] = "\n".join(rounds).encode()
+    return found

@@ -1,0 +1,77 @@
+"""A run killed at any instant ends as one that was never stopped: real processes, real SIGKILL."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from conftest import files_of
+
+import lwd_agents as lwd
+
+KILLS, STEPS, DRAWS = 20, 60, 4
+
+
+def test_twenty_kills_at_random_moments(tmp_path: Path) -> None:
+    script = Path(__file__).with_name("killing.py")
+    arguments = [str(tmp_path / "killed"), str(KILLS), "7", str(STEPS), str(DRAWS)]
+    found = subprocess.run(
+        [sys.executable, str(script), *arguments], capture_output=True, text=True, timeout=500
+    )
+    assert found.returncode == 0, found.stderr
+    counts = json.loads(found.stdout)
+    assert len(counts) == KILLS
+    assert counts == sorted(counts)
+    assert len(set(counts)) >= 8, counts  # most kills came between steps of different number
+    whole = lwd.run("pocket", out=tmp_path / "whole", steps=STEPS, draws=DRAWS)
+    killed = lwd.load(tmp_path / "killed")
+    assert killed.manifest["status"] == "complete"
+    assert len(killed.manifest["resumed"]) >= 8
+    assert files_of(killed.path) == files_of(whole.path)
+    assert (killed.path / "figures" / "figure3-responses.png").is_file()
+
+
+def lwd_process(*arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "lwd_agents.cli", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for_steps(path: Path, steps: int) -> None:
+    until = time.monotonic() + 120
+    while time.monotonic() < until:
+        file = path / "rounds.jsonl"
+        if file.is_file() and file.read_bytes().count(b"\n") >= steps:
+            return
+        time.sleep(0.01)
+    raise TimeoutError(path)
+
+
+def test_the_command_interrupted_and_given_again(tmp_path: Path) -> None:
+    command = ["run", "pocket", "--out", str(tmp_path / "run"), "--steps", "40", "--set", "draws=4"]
+    process = lwd_process(*command)
+    wait_for_steps(tmp_path / "run", 3)
+    second = lwd_process(*command)  # while the first is running
+    _, said = second.communicate(timeout=60)
+    assert second.returncode == 2
+    assert "another process" in said
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert said.strip().splitlines()[-1].startswith("lwd: stopped;")
+    assert "Traceback" not in said
+    assert lwd.load(tmp_path / "run").manifest["status"] == "stopped"
+    again = lwd_process(*command, "--json")
+    out, said = again.communicate(timeout=200)
+    assert again.returncode == 0, said
+    assert json.loads(out)["steps"] == 40
+    assert "steps were there already" in said
+    whole = lwd.run("pocket", out=tmp_path / "whole", steps=40, draws=4)
+    assert files_of(tmp_path / "run") == files_of(whole.path)

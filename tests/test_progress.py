@@ -1,0 +1,58 @@
+"""What is shown while a run goes on."""
+
+from __future__ import annotations
+
+import io
+
+from lwd_agents.engine import Round
+from lwd_agents.progress import Lines, Live, Silent, choose, sparkline
+
+
+def line(t: int, norm: float | None, replayed: bool = False) -> Round:
+    row = {
+        "t": t,
+        "norm": norm,
+        "internet_size": 20 + 3 * t,
+        "tokens": {"input": 10, "output": 500},
+        "seconds": {"generate": 0.25},
+    }
+    return Round(t, row, replayed=replayed)
+
+
+def test_a_sparkline_spans_its_values_and_shows_gaps() -> None:
+    assert sparkline([0.0, 0.5, 1.0]) == "▁▅█"
+    assert sparkline([0.0, None, 1.0]) == "▁ █"
+    assert sparkline([2.0, 2.0]) == "▁▁"
+    assert sparkline([]) == sparkline([None]) == ""
+    assert len(sparkline([float(i) for i in range(500)])) == 32
+
+
+def test_lines_are_plain_and_say_what_was_there_already() -> None:
+    out = io.StringIO()
+    shown = Lines(out)
+    shown.phase("pocket: 3 agents")
+    shown.round(line(0, 1.0, replayed=True), 3)
+    shown.round(line(1, 0.9, replayed=True), 3)
+    shown.round(line(2, 0.81234), 3)
+    shown.round(line(3, None), 3)
+    text = out.getvalue().splitlines()
+    assert text[:2] == ["pocket: 3 agents", "2 steps were there already"]
+    assert text[2].startswith("step 2/3  ||D||_F 0.8123  |A| 26  2,000 tokens/s  0:0")
+    assert "||D||_F not defined" in text[3]
+    assert "\x1b" not in out.getvalue()
+
+
+def test_the_choice() -> None:
+    assert isinstance(choose(True, io.StringIO()), Silent)
+    assert isinstance(choose(False, io.StringIO()), Lines)
+
+
+def test_a_terminal_that_knows_no_unicode_gets_ascii() -> None:
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, encoding="ascii", errors="strict", write_through=True)
+    shown = Live(stream)
+    shown.phase("pocket")
+    shown.round(line(0, 1.0), 2)
+    shown.round(line(1, 0.5), 2)
+    shown.close()
+    raw.getvalue().decode("ascii")
