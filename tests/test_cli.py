@@ -176,7 +176,7 @@ def test_texts_of_models_cannot_style_the_terminal(tmp_path: Path) -> None:
     console = Console(width=100, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
     closing(run, console)
     text = console.export_text()
-    assert "[bold red]markup[/]" in text
+    assert "[bold red]markup[/] \ufffd[31mescape\ufffd" in text
     assert "\x1b" not in text
 
 

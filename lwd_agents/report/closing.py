@@ -34,19 +34,26 @@ def closing(trajectory: Trajectory, console: Console | None = None) -> None:
     if len(trajectory.agents) * _NARROWEST > console.width:
         for t, by_agent in answers.items():
             for agent, text in by_agent.items():
-                console.print(Text(f"t = {t}, {agent}: {text or '(silent)'}"), soft_wrap=True)
+                console.print(Text(f"t = {t}, {agent}: {_shown(text)}"), soft_wrap=True)
     else:
         table = Table("", show_lines=True)
         for agent in trajectory.agents:
             table.add_column(Text(agent))
         for t, by_agent in answers.items():
-            table.add_row(f"t = {t}", *(Text(text or "(silent)") for text in by_agent.values()))
+            table.add_row(f"t = {t}", *(Text(_shown(text)) for text in by_agent.values()))
         console.print(table)
     figures = sorted((trajectory.path / "figures").glob("*.png"))
     status = trajectory.manifest["status"]
     console.print(f"run: {trajectory.path} ({status})", soft_wrap=True, markup=False)
     for figure in figures:
         console.print(f"figure: {figure}", soft_wrap=True, markup=False)
+
+
+def _shown(text: str | None) -> str:
+    """A model's text, in which control characters (they could steer the terminal) are marks."""
+    if text is None:
+        return "(silent)"
+    return "".join(c if c.isprintable() else " " if c.isspace() else "\ufffd" for c in text)
 
 
 def _number(value: float) -> str:
