@@ -27,6 +27,12 @@ def test_an_answer_of_100_kb_is_missing_and_20_000_characters_are_not() -> None:
     assert (drawn.text, drawn.missing) == (None, "longer than 20,000 characters (100,000)")
 
 
+def test_half_a_surrogate_pair_is_no_text() -> None:
+    half = chr(0xD83D)
+    assert response(f"up {half}").missing == "not text: half a surrogate pair"
+    assert failed(ValueError(half)).missing == "ValueError: ?"
+
+
 def test_a_failure_is_one_line_with_its_class() -> None:
     assert failed(ValueError("\nno such\nmodel"), 7).missing == "ValueError: no such"
     assert failed(TimeoutError()).missing == "TimeoutError"

@@ -37,12 +37,14 @@ def response(
     output_tokens: int | None = None,
     finish_reason: str | None = None,
 ) -> Response:
-    """Record a draw: present, or missing because it is empty or beyond 20,000 characters."""
+    """Record a draw: present, or missing because it is empty, too long, or not text."""
     missing = None
     if not text.strip():
         missing = "empty answer"
     elif len(text) > MAX_CHARACTERS:
         missing = f"longer than {MAX_CHARACTERS:,} characters ({len(text):,})"
+    elif any("\ud800" <= character <= "\udfff" for character in text):
+        missing = "not text: half a surrogate pair"
     kept = None if missing else text
     return Response(kept, missing, seed, input_tokens, output_tokens, finish_reason)
 
@@ -51,6 +53,7 @@ def failed(error: BaseException, seed: int | None = None) -> Response:
     """Record a draw that raised: the class and the first line of the message."""
     first = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
     reason = f"{type(error).__name__}: {first}" if first else type(error).__name__
+    reason = reason.encode(errors="replace").decode()
     return Response(None, reason[:500], seed, None, None, None)
 
 
