@@ -33,7 +33,9 @@ def examine() -> Iterator[tuple[str, bool, str]]:
 def _versions() -> str:
     from lwd_agents.manifest import versions
 
-    return ", ".join(f"{name} {version}" for name, version in versions().items())
+    return ", ".join(
+        f"{name} {version}" for name, version in {**versions("llm"), **versions("gmm")}.items()
+    )
 
 
 def _data() -> str:

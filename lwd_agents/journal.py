@@ -9,14 +9,15 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
+from lwd_agents.blocks import TEMPORARY, Blocks, replace_file
 from lwd_agents.errors import BadInput
 from lwd_agents.records import (
     array_files,
@@ -27,7 +28,6 @@ from lwd_agents.records import (
 )
 
 _LOCK = ".lock"
-_TEMPORARY = ".tmp"
 
 
 class Journal:
@@ -37,6 +37,7 @@ class Journal:
         path: the directory.
         manifest: its manifest, None before ``begin`` of a new run.
         committed: how many steps are committed (t = 0 .. committed - 1).
+        blocks: the numeric worlds' arrays.
     """
 
     def __init__(self, path: Path) -> None:
@@ -47,6 +48,7 @@ class Journal:
         """
         self.path = path
         self.committed = 0
+        self.blocks = Blocks(path)
         self._lines: list[dict[str, Any]] = []
         self._rows: list[list[dict[str, Any]]] = []
         self._lock = _claim(path)
@@ -69,9 +71,10 @@ class Journal:
         if self.manifest is not None:
             self._recover()
         self.write_manifest(manifest)
-        (self.path / "embeddings").mkdir(exist_ok=True)
-        for name in ("rounds.jsonl", "responses.jsonl"):
-            (self.path / name).touch()
+        (self.path / "rounds.jsonl").touch()
+        if manifest["world"] == "llm":
+            (self.path / "embeddings").mkdir(exist_ok=True)
+            (self.path / "responses.jsonl").touch()
 
     def write_manifest(self, manifest: Mapping[str, Any]) -> None:
         """Replace manifest.json in one step."""
@@ -81,48 +84,60 @@ class Journal:
     def write_json(self, name: str, value: Mapping[str, Any]) -> None:
         """Replace a JSON file in one step; NaN is refused."""
         text = json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
-        _replace(self.path / name, lambda handle: handle.write(text.encode()))
+        replace_file(self.path / name, lambda handle: handle.write(text.encode()))
 
     def write_array(self, name: str, array: NDArray[Any]) -> None:
         """Replace a .npy file in one step."""
-        _replace(self.path / name, lambda handle: np.save(handle, array, allow_pickle=False))
+        replace_file(self.path / name, lambda handle: np.save(handle, array, allow_pickle=False))
 
     def commit(
         self,
-        t: int,
-        line: Mapping[str, Any],
-        responses: Sequence[Mapping[str, Any]],
-        arrays: Mapping[str, NDArray[Any]],
-    ) -> dict[str, Any]:
-        """Write one step, its line last, and return the line as written.
+        first: int,
+        lines: Sequence[Mapping[str, Any]],
+        responses: Sequence[Mapping[str, Any]] = (),
+        arrays: Mapping[str, NDArray[Any]] | None = None,
+        block: Mapping[str, NDArray[Any]] | None = None,
+    ) -> list[dict[str, Any]]:
+        """Write the steps first, first + 1, ..., their lines last; returns these as written.
 
-        ``seconds.commit`` of the line is the time up to the writing of the line itself.
+        ``seconds.commit`` of a line is its share of the time up to the writing of the lines.
         """
-        if t != self.committed:
-            raise RuntimeError(f"step {t} cannot follow {self.committed} committed steps")
+        if first != self.committed:
+            raise RuntimeError(f"step {first} cannot follow {self.committed} committed steps")
         started = time.perf_counter()
-        for name, array in arrays.items():
+        for name, array in (arrays or {}).items():
             self.write_array(f"embeddings/{name}", array)
-        _append(self.path / "responses.jsonl", "".join(_dump(row) for row in responses))
-        spent = round(time.perf_counter() - started, 6)
-        written = {**line, "seconds": {**line.get("seconds", {}), "commit": spent}}
-        _append(self.path / "rounds.jsonl", _dump(written))
-        self.committed += 1
+        if block:
+            self.blocks.write(first, block)
+        if responses:
+            _append(self.path / "responses.jsonl", "".join(_dump(row) for row in responses))
+        spent = round((time.perf_counter() - started) / len(lines), 6)
+        written = [
+            {**line, "seconds": {**line.get("seconds", {}), "commit": spent}} for line in lines
+        ]
+        _append(self.path / "rounds.jsonl", "".join(_dump(line) for line in written))
+        self.committed += len(lines)
         return written
 
-    def read(self, t: int) -> dict[str, Any]:
-        """A step that was committed before this process began: t, line, responses, arrays."""
-        return {
-            "t": t,
-            "line": self._lines[t],
-            "responses": tuple(self._rows[t]),
-            "arrays": {file.name: load_array(file) for file in array_files(self.path, t)},
-        }
+    def rounds(self) -> Iterator[dict[str, Any]]:
+        """The steps that were committed before this process began, as arguments of a Round.
+
+        Where there are blocks they come as one round: t, line, before, block.
+        """
+        block = self.blocks.read(len(self._lines))
+        if block and self._lines:
+            *before, line = self._lines
+            yield {"t": len(before), "line": line, "before": tuple(before), "block": block}
+            return
+        for t, line in enumerate(self._lines):
+            arrays = {file.name: load_array(file) for file in array_files(self.path, t)}
+            yield {"t": t, "line": line, "responses": tuple(self._rows[t]), "arrays": arrays}
 
     def _recover(self) -> None:
         """Take in what is committed, and cut away what a killed process left behind it."""
         self._lines, rounds_end = read_rounds(self.path)
         self.committed = len(self._lines)
+        self.blocks.recover(self.committed)
         self._rows, responses_end = read_responses(self.path, self.committed)
         _truncate(self.path / "rounds.jsonl", rounds_end)
         _truncate(self.path / "responses.jsonl", responses_end)
@@ -130,7 +145,7 @@ class Journal:
         for file in sorted(folder.iterdir()) if folder.is_dir() else ():
             step = file.name.split(".")[0]
             late = step.isdecimal() and int(step) >= self.committed
-            if late or file.name.endswith(_TEMPORARY):
+            if late or file.name.endswith(TEMPORARY):
                 file.unlink()
 
 
@@ -141,7 +156,7 @@ def _claim(path: Path) -> FileLock:
     try:
         names = {entry.name for entry in path.iterdir()} if path.is_dir() else set()
         if "manifest.json" not in names:
-            strangers = sorted(n for n in names if n != _LOCK and not n.endswith(_TEMPORARY))
+            strangers = sorted(n for n in names if n != _LOCK and not n.endswith(TEMPORARY))
             if strangers:
                 raise BadInput(
                     f"{path}: not a run directory, it holds {strangers[0]!r}; "
@@ -176,20 +191,6 @@ def _append(file: Path, text: str) -> None:
         except OSError:
             os.ftruncate(handle.fileno(), before)
             raise
-
-
-def _replace(target: Path, write: Callable[[BinaryIO], Any]) -> None:
-    """Write beside the target, bring to disk, then rename: the name never means half a file."""
-    temporary = target.with_name(target.name + _TEMPORARY)
-    try:
-        with temporary.open("wb") as handle:
-            write(handle)
-            handle.flush()
-            os.fsync(handle.fileno())
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
-    temporary.replace(target)
 
 
 def _truncate(file: Path, size: int) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lwd_agents import manifest as manifests
-from lwd_agents.config import Experiment, LlmConfig, read_experiment
-from lwd_agents.engine import advance, stopped_by_the_system
+from lwd_agents.config import Config, Experiment, LlmConfig, read_experiment
+from lwd_agents.engine import Parts, stopped_by_the_system
 from lwd_agents.errors import BadInput, LwdError
 from lwd_agents.journal import Journal
 from lwd_agents.progress import Progress, choose
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings
     from langchain_core.retrievers import BaseRetriever
 
-    from lwd_agents.worlds.llm_parts import Objects, Parts, RetrieverFactory
+    from lwd_agents.worlds.llm_parts import RetrieverFactory
 
 
 def run(
@@ -69,10 +69,11 @@ def run(
         existing = (path / "manifest.json").exists()
         journal = stack.enter_context(contextlib.closing(Journal(path))) if existing else None
         if journal is not None and _complete(journal, config):
-            shown.phase(f"{path}: this run is complete; --steps with a larger T extends it")
+            shown.phase(f"{path}: this run is complete; a larger --steps extends it")
             return load(path)
         shown.phase(f"{described.name}: loading the models")
-        parts = _parts(config, path, journal, models, retriever, embeddings, callbacks)
+        given = {"retriever": retriever, "embeddings": embeddings, "callbacks": callbacks}
+        parts = _parts(config, path, journal, models, given)
         if journal is None:
             journal = stack.enter_context(contextlib.closing(Journal(path)))
         try:
@@ -81,10 +82,9 @@ def run(
             raise stopped_by_the_system(error, journal) from error
         with _status(journal):
             shown.phase(f"{described.name}: {len(parts.agents)} agents, {path}")
-            with contextlib.closing(parts.world(journal)) as world:
-                advance(world, journal, config.steps, lambda r: shown.round(r, config.steps))
+            parts.play(journal, lambda r: shown.round(r, config.steps), shown.phase)
             shown.phase("drawing the figures")
-            _finish(journal)
+            _finish(journal, parts)
     return load(path)
 
 
@@ -112,7 +112,7 @@ def _lay(
     return objects
 
 
-def _complete(journal: Journal, config: LlmConfig) -> bool:
+def _complete(journal: Journal, config: Config) -> bool:
     """Whether a run directory holds all of this config already.
 
     Raises:
@@ -120,26 +120,32 @@ def _complete(journal: Journal, config: LlmConfig) -> bool:
     """
     manifest = journal.manifest or {}
     manifests.check_config(journal.path, manifest, config)
-    return bool(manifest["status"] == "complete" and manifest["config"]["steps"] == config.steps)
+    same = manifest["config"] == config.model_dump(mode="json")
+    return bool(manifest["status"] == "complete" and same)
 
 
 def _parts(
-    config: LlmConfig,
+    config: Config,
     path: Path,
     journal: Journal | None,
     models: Mapping[str, Any],
-    retriever: BaseRetriever | RetrieverFactory | None,
-    embeddings: Embeddings | None,
-    callbacks: Sequence[Any],
+    given: Mapping[str, Any],
 ) -> Parts:
     """Load everything that the run needs; nothing is written yet."""
-    from lwd_agents.worlds.llm_parts import Objects, assemble, read_texts
+    manifest = journal.manifest if journal is not None else None
+    if not isinstance(config, LlmConfig):
+        for name, value in {"agents": models, **given}.items():
+            if value:
+                raise BadInput(f"argument {name}: the world {config.world} takes none")
+        from lwd_agents.worlds import gmm_parts
 
-    texts = read_texts(config)
-    if journal is not None and journal.manifest is not None:
-        manifests.check_files(path, journal.manifest, texts.sha256)
-    objects: Objects = Objects(models, retriever, embeddings, callbacks)
-    return assemble(config, texts, objects)
+        return gmm_parts.assemble(config)
+    from lwd_agents.worlds import llm_parts
+
+    texts = llm_parts.read_texts(config)
+    if manifest is not None:
+        manifests.check_files(path, manifest, texts.sha256)
+    return llm_parts.assemble(config, texts, llm_parts.Objects(models, **given))
 
 
 def _begin(journal: Journal, name: str, parts: Parts, allow_versions: bool) -> None:
@@ -151,7 +157,7 @@ def _begin(journal: Journal, name: str, parts: Parts, allow_versions: bool) -> N
         return
     manifests.check_files(journal.path, old, described["sha256"])
     manifests.check_versions(journal.path, old, allow_versions)
-    if old["retriever"] != described["retriever"]:
+    if old.get("retriever") != described.get("retriever"):
         raise BadInput(
             f"{journal.path}: the retriever there is {old['retriever']}, "
             f"here {described['retriever']}; give the same, or another directory"
@@ -183,11 +189,11 @@ def _status(journal: Journal) -> Iterator[None]:
     say("complete")
 
 
-def _finish(journal: Journal) -> None:
+def _finish(journal: Journal, parts: Parts) -> None:
     """The summary and the figures of a run whose steps are all committed."""
     from lwd_agents.report.figures import draw_figures
     from lwd_agents.report.summary import summarise
 
     trajectory = load(journal.path)
     draw_figures(trajectory, journal.path / "figures")
-    journal.write_json("summary.json", summarise(trajectory))
+    journal.write_json("summary.json", {**summarise(trajectory), **parts.findings(trajectory)})

@@ -10,24 +10,28 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from lwd_agents.config import LlmConfig
+from lwd_agents.config import Config
 from lwd_agents.errors import BadInput
 from lwd_agents.records import SCHEMA
 
-_PACKAGES = (
-    "lwd-agents",
-    "chromadb",
-    "langchain",
-    "langchain-chroma",
-    "langchain-core",
-    "numpy",
-    "scikit-learn",
-    "sentence-transformers",
-    "tokenizers",
-    "torch",
-    "transformers",
-    "xllamacpp",
-)
+_NUMERIC = ("lwd-agents", "llvmlite", "numba", "numpy")
+_PACKAGES = {
+    "llm": (
+        "lwd-agents",
+        "chromadb",
+        "langchain",
+        "langchain-chroma",
+        "langchain-core",
+        "numpy",
+        "scikit-learn",
+        "sentence-transformers",
+        "tokenizers",
+        "torch",
+        "transformers",
+        "xllamacpp",
+    ),
+    "gmm": _NUMERIC,
+}
 
 
 def now() -> str:
@@ -35,10 +39,10 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def versions() -> dict[str, str]:
-    """Of Python, the machine's architecture, and the packages that results depend on."""
+def versions(world: str) -> dict[str, str]:
+    """Of Python, the machine's architecture, and the packages that a world's results depend on."""
     found = {"python": platform.python_version(), "machine": platform.machine()}
-    for package in _PACKAGES:
+    for package in _PACKAGES[world]:
         try:
             found[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
@@ -46,7 +50,7 @@ def versions() -> dict[str, str]:
     return found
 
 
-def new(name: str, config: LlmConfig, described: Mapping[str, Any]) -> dict[str, Any]:
+def new(name: str, config: Config, described: Mapping[str, Any]) -> dict[str, Any]:
     """The manifest of a run that begins now (the keys: docs/run-directory.md)."""
     return {
         "schema": SCHEMA,
@@ -58,22 +62,23 @@ def new(name: str, config: LlmConfig, described: Mapping[str, Any]) -> dict[str,
         "seed": config.seed,
         "config": config.model_dump(mode="json"),
         **described,
-        "versions": versions(),
+        "versions": versions(config.world),
         "git_commit": _git_commit(),
         "resumed": [],
     }
 
 
-def check_config(path: Path, manifest: Mapping[str, Any], config: LlmConfig) -> None:
-    """Refuse to go on with another config; more steps than before are no other config.
+def check_config(path: Path, manifest: Mapping[str, Any], config: Config) -> None:
+    """Refuse to go on with another config; more steps or replicates make no other config.
 
     Raises:
         BadInput: naming the keys that differ, with both values.
     """
     old = dict(_flat(manifest["config"]))
     new = dict(_flat(config.model_dump(mode="json")))
-    if isinstance(old.get("steps"), int) and config.steps >= old["steps"]:
-        old["steps"] = config.steps
+    for key in ("steps", "replicates"):
+        if isinstance(old.get(key), int) and isinstance(new.get(key), int) and new[key] > old[key]:
+            old[key] = new[key]
     differing = [key for key in {**old, **new} if old.get(key) != new.get(key)]
     if differing:
         said = [f"{k} ({old.get(k)!r} there, {new.get(k)!r} here)" for k in differing]
@@ -103,7 +108,7 @@ def check_versions(path: Path, manifest: Mapping[str, Any], allowed: bool) -> No
     Raises:
         BadInput: naming what differs.
     """
-    old, new = manifest["versions"], versions()
+    old, new = manifest["versions"], versions(manifest["world"])
     differing = [f"{p} {old.get(p)} -> {v}" for p, v in new.items() if old.get(p) != v]
     if differing and not allowed:
         raise BadInput(
@@ -112,9 +117,9 @@ def check_versions(path: Path, manifest: Mapping[str, Any], allowed: bool) -> No
         )
 
 
-def resumed(manifest: Mapping[str, Any], config: LlmConfig, committed: int) -> dict[str, Any]:
+def resumed(manifest: Mapping[str, Any], config: Config, committed: int) -> dict[str, Any]:
     """The manifest of a run that goes on after ``committed`` steps; a change of version is kept."""
-    found = versions()
+    found = versions(config.world)
     changed = {p: v for p, v in found.items() if manifest["versions"].get(p) != v}
     entry = {"time": now(), "committed": committed, "versions": changed}
     return {

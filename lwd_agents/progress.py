@@ -59,6 +59,7 @@ class Pace:
         self.norms: list[float | None] = []
         self._began: float | None = None
         self._live = 0
+        self._before = 0.0
         self._tokens = 0
         self._seconds = 0.0
 
@@ -68,13 +69,14 @@ class Pace:
 
     def take(self, round: Round) -> None:
         """Count one step."""
-        self.norms.append(round.line.get("norm"))
+        self.norms += [line.get("norm") for line in (*round.before, round.line)]
         if round.replayed or self._began is None:
+            self._before = round.done or 0.0
             self.start()
             return
-        self._live += 1
+        self._live += 1 + len(round.before)
         self._tokens += (round.line.get("tokens") or {}).get("output") or 0
-        self._seconds += round.line.get("seconds", {}).get("generate", 0.0)
+        self._seconds += (round.line.get("seconds") or {}).get("generate") or 0.0
 
     @property
     def rate(self) -> str:
@@ -82,11 +84,15 @@ class Pace:
         return f"{self._tokens / self._seconds:,.0f} tokens/s" if self._tokens else ""
 
     def left(self, round: Round, steps: int) -> str:
-        """A guess of the time left: readings grow, so late steps take longer than early ones."""
+        """The time left, by the work that is left where the world knows it, else by the steps."""
         if not self._live or self._began is None:
             return ""
-        per_step = (time.monotonic() - self._began) / self._live
-        seconds = round_half_up(per_step * (steps - round.t))
+        spent = time.monotonic() - self._began
+        if round.done is not None and round.done > self._before:
+            left = spent * (1.0 - round.done) / (round.done - self._before)
+        else:
+            left = spent / self._live * (steps - round.t)
+        seconds = round_half_up(left)
         return f"{seconds // 60}:{seconds % 60:02d} left"
 
 
@@ -127,7 +133,7 @@ class Lines:
         """One line a live step; what was replayed is said in one line before the first."""
         self._pace.take(round)
         if round.replayed:
-            self._replayed += 1
+            self._replayed += 1 + len(round.before)
             return
         if self._replayed:
             print(f"{self._replayed} steps were there already", file=self._stream)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lwd_agents.blocks import Blocks
 from lwd_agents.errors import BadInput
 from lwd_agents.records import (
     array_files,
@@ -48,8 +49,40 @@ class Trajectory:
         return list(self.manifest["agents"])
 
     @property
+    def world(self) -> str:
+        """What evolved: llm, gmm."""
+        return str(self.manifest["world"])
+
+    @cached_property
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """A numeric world's arrays by name, (R, T + 1, ...); {} for a world that has none.
+
+        gmm: ``norm`` (R, T + 1), ``clips`` (R, T + 1), ``weights`` (R, T + 1, N, B), ``distances``
+        (R, T + 1, N, N) up to 256 MB, and of a placebo the same under names that begin with
+        ``placebo_``; where they move, ``means`` and ``covariances``. Before the run's end, what
+        its first replicates have committed.
+        """
+        return Blocks(self.path).read(len(self.rounds) or None)
+
+    def replicated(self, name: str) -> NDArray[Any]:
+        """One of ``arrays``.
+
+        Raises:
+            BadInput: this run has no such array.
+        """
+        if name not in self.arrays:
+            known = ", ".join(self.arrays) or "none"
+            raise BadInput(f"{self.path}: no array {name!r} in this run (there: {known})")
+        return self.arrays[name]
+
+    @property
+    def norms(self) -> NDArray[np.float64]:
+        """||D(t)||_F of all replicates, (R, T + 1)."""
+        return self.replicated("norm") if self.world != "llm" else self.norm[None]
+
+    @property
     def norm(self) -> NDArray[np.float64]:
-        """||D(t)||_F, (T + 1,); NaN where it could not be computed."""
+        """||D(t)||_F, (T + 1,), of the first replicate; NaN where it could not be computed."""
         return np.array([r["norm"] for r in self.rounds], dtype=np.float64)
 
     @property
@@ -67,8 +100,19 @@ class Trajectory:
 
     @property
     def synthetic_share(self) -> NDArray[np.float64]:
-        """The share of A(t) that models wrote, (T + 1,)."""
-        return np.array([r["synthetic"] / r["internet_size"] for r in self.rounds])
+        """The share of A(t) that models wrote, (T + 1,); NaN while A(t) is empty."""
+        return np.array(
+            [
+                r["synthetic"] / r["internet_size"] if r["internet_size"] else np.nan
+                for r in self.rounds
+            ]
+        )
+
+    @property
+    def first_and_last(self) -> list[int]:
+        """The steps set side by side: 1 and T (0 and 1 where T is 1; 0 alone where it is 0)."""
+        last = len(self) - 1
+        return [1, last] if last > 1 else list(range(last + 1))
 
     def step_embeddings(self, t: int) -> NDArray[np.float32]:
         """The embeddings of one step, (N, L, D); a missing draw is NaN."""

@@ -29,7 +29,7 @@ def call(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["run", "pockt"], "no experiment or path 'pockt'; shipped: paper, pocket, smol"),
+        (["run", "pockt"], "no experiment or path 'pockt'; shipped: figure4, figure5, figure6"),
         (["run", "--steps", "many"], "--steps"),
         (["run", "--steps", "0"], "steps: 0"),
         (["run", "--set", "reading.beta=2"], "--set reading.beta=2: reading.beta: 2"),
@@ -75,7 +75,8 @@ def test_list_names_everything_that_ships(
 ) -> None:
     assert call(monkeypatch, "list") == 0
     out = capsys.readouterr().out
-    for name in ("pocket", "paper", "smol", "answer", "bitcoin", "crypto", "pocket:north", "hf:"):
+    shipped = ("figure4", "pocket", "paper", "smol", "answer", "bitcoin", "crypto", "pocket:north")
+    for name in (*shipped, "hf:"):
         assert name in out
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lwd_agents import resources
-from lwd_agents.config import LlmConfig, ReadingConfig, read_experiment
+from lwd_agents.config import CONFIGS, LlmConfig, ReadingConfig, read_experiment
 from lwd_agents.errors import BadInput
 
 AGENTS = [{"name": "a", "model": "pocket:north"}, {"name": "b", "model": "pocket:east"}]
@@ -103,14 +103,15 @@ def test_a_file_that_is_no_experiment(tmp_path: Any, content: bytes, words: str)
 
 
 def test_an_unknown_preset_answers_with_the_choices() -> None:
-    with pytest.raises(BadInput, match="paper, pocket, smol"):
+    with pytest.raises(BadInput, match="figure4, figure5, figure6, paper, pocket, smol"):
         read_experiment("pockt")
 
 
 @pytest.mark.parametrize("name", resources.names("experiments"))
 def test_every_preset_is_valid_and_survives_a_round_trip(name: str) -> None:
     config = read_experiment(name).resolve()
-    assert LlmConfig.model_validate(config.model_dump(mode="json")) == config
+    again = CONFIGS[config.world].model_validate(config.model_dump(mode="json"))
+    assert again == config
 
 
 def test_laying_values_over_a_mapping_leaves_it_alone() -> None:

@@ -22,7 +22,7 @@ MANIFEST = {"schema": 1, "world": "llm", "config": {}, "status": "running"}
 def step(journal: Journal, t: int) -> None:
     rows = [{"t": t, "agent": "a", "draw": j, "text": f"Größe \u2028 {t}.{j}\n"} for j in range(3)]
     line = {"t": t, "norm": 1.0 / (t + 1), "posted": [], "seconds": {"generate": 0.5}}
-    journal.commit(t, line, rows, {f"{t:05d}.npy": np.full((1, 3, 2), t, dtype=np.float32)})
+    journal.commit(t, [line], rows, {f"{t:05d}.npy": np.full((1, 3, 2), t, dtype=np.float32)})
 
 
 def start(path: Path, steps: int) -> Journal:
@@ -43,7 +43,7 @@ def test_what_is_committed_is_read_back(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "run")
     journal.begin(MANIFEST)
     assert journal.committed == 3
-    found = journal.read(2)
+    found = list(journal.rounds())[2]
     assert found["line"]["norm"] == pytest.approx(1 / 3)
     assert [row["text"] for row in found["responses"]] == [
         f"Größe \u2028 2.{j}\n" for j in range(3)
@@ -154,7 +154,7 @@ def test_a_place_that_cannot_be_written(tmp_path: Path, where: str) -> None:
 def test_nan_never_reaches_the_disk(tmp_path: Path) -> None:
     journal = start(tmp_path / "run", 1)
     with pytest.raises(ValueError, match="JSON"):
-        journal.commit(1, {"t": 1, "norm": float("nan")}, [], {})
+        journal.commit(1, [{"t": 1, "norm": float("nan")}])
     journal.close()
     assert len(read_rounds(tmp_path / "run")[0]) == 1
 

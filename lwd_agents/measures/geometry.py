@@ -59,6 +59,40 @@ def collapse_norm(D: Floats) -> float:
     return float(np.sqrt(np.sum(np.square(np.asarray(D, dtype=np.float64)))))
 
 
+def pairwise_distances(X: Floats) -> NDArray[np.float64]:
+    """D of many networks at once (arXiv 2506.15690, Eq. 2 and 4).
+
+    Args:
+        X: (..., N, D).
+
+    Returns:
+        (..., N, N), as ``distances`` of each (N, D).
+    """
+    X = np.asarray(X, dtype=np.float64)
+    D = np.empty((*X.shape[:-1], X.shape[-2]))
+    for i in range(X.shape[-2]):
+        D[..., i, :] = np.sqrt(np.sum((X - X[..., i : i + 1, :]) ** 2, axis=-1))
+    return D
+
+
+def collapse_norms(X: Floats) -> NDArray[np.float64]:
+    """||D||_F of many networks at once, without D: O(N D) each.
+
+    sum_ij ||X_i - X_j||^2 = 2 N sum_i ||X_i - mean||^2; centred before squaring, so equal rows give
+    0 and nothing cancels.
+
+    Args:
+        X: (..., N, D).
+
+    Returns:
+        (...,); NaN where a row of X has one.
+    """
+    X = np.asarray(X, dtype=np.float64)
+    centred = X - X[..., :1, :]
+    centred -= centred.mean(axis=-2, keepdims=True)
+    return np.asarray(np.sqrt(2 * X.shape[-2] * np.sum(centred**2, axis=(-2, -1))))
+
+
 def within_spread(embeddings: Floats) -> NDArray[np.float64]:
     """tr S_i: the trace of the unbiased covariance of each agent's draws.
 

@@ -11,42 +11,78 @@ from rich.text import Text
 from lwd_agents.report.summary import side_by_side
 from lwd_agents.trajectory import Trajectory
 
+_ALONE = "A falling norm alone is no evidence of collapse: readings grow, and average out."
 _NARROWEST = 20  # columns of a terminal that one answer needs to be read
 
 
 def closing(trajectory: Trajectory, console: Console | None = None) -> None:
-    """The norm at both ends, the agents' answers at t = 1 and t = T, and where everything is."""
+    """The norm at both ends, what the world has to show, and where everything is."""
     console = console or Console(highlight=False)
     first, last = trajectory.norm[0], trajectory.norm[-1]
     steps = len(trajectory) - 1
     change = f" ({last / first - 1:+.0%})" if first > 0 and math.isfinite(last) else ""
-    console.print(
+    share = trajectory.synthetic_share[-1]
+    _say(
+        console,
         f"||D||_F: {_number(first)} at t = 0, {_number(last)} at t = {steps}{change}; "
-        f"{trajectory.synthetic_share[-1]:.0%} of the Internet was written by the models.",
-        soft_wrap=True,
+        f"{share:.0%} of the Internet was written by the models.",
     )
-    if last < first:
-        console.print(
-            "A falling norm alone is no evidence of collapse: readings grow, and average out.",
-            soft_wrap=True,
-        )
+    if trajectory.world == "llm":
+        if last < first:
+            _say(console, _ALONE)
+        _answers(trajectory, console)
+    else:
+        _replicates(trajectory, console)
+    figures = sorted((trajectory.path / "figures").glob("*.png"))
+    _say(console, f"run: {trajectory.path} ({trajectory.manifest['status']})")
+    for figure in figures:
+        _say(console, f"figure: {figure}")
+
+
+def _say(console: Console, line: str) -> None:
+    console.print(line, soft_wrap=True, markup=False)
+
+
+def _answers(trajectory: Trajectory, console: Console) -> None:
+    """The agents' answers at t = 1 and t = T: side by side where the terminal is wide enough."""
     answers = side_by_side(trajectory)
     if len(trajectory.agents) * _NARROWEST > console.width:
         for t, by_agent in answers.items():
             for agent, text in by_agent.items():
                 console.print(Text(f"t = {t}, {agent}: {_shown(text)}"), soft_wrap=True)
+        return
+    table = Table("", show_lines=True)
+    for agent in trajectory.agents:
+        table.add_column(Text(agent))
+    for t, by_agent in answers.items():
+        table.add_row(f"t = {t}", *(Text(_shown(text)) for text in by_agent.values()))
+    console.print(table)
+
+
+def _replicates(trajectory: Trajectory, console: Console) -> None:
+    """All replicates together, the placebo beside them, and what the theory says."""
+    said = trajectory.summary
+    many = said["replicates"]
+    if many > 1:
+        ends = f"{said['norm_rms_first']:.4f} at t = 0, {said['norm_rms_last']:.4f} at the end"
+        _say(console, f"root mean square over {many} replicates: {ends}.")
+    if "placebo_norm_rms_last" in said:
+        ends = f"{said['placebo_norm_rms_first']:.4f} at t = 0, "
+        ends += f"{said['placebo_norm_rms_last']:.4f} at the end"
+        _say(console, f"placebo, human points in place of the models' own: {ends}.")
+        _say(console, "Collapse is what the models' posts do beyond the placebo.")
+    elif said["norm_rms_last"] < said["norm_rms_first"]:
+        _say(console, f"{_ALONE} --set placebo=true draws what human posts would do.")
+    theory = said["theory"]
+    if theory["applies"]:
+        about = " (components overlap: to first order)" if theory["linearised"] else ""
+        _say(console, f"theory{about}: {theory['predicted_rms_last']:.4f} at the end.")
     else:
-        table = Table("", show_lines=True)
-        for agent in trajectory.agents:
-            table.add_column(Text(agent))
-        for t, by_agent in answers.items():
-            table.add_row(f"t = {t}", *(Text(_shown(text)) for text in by_agent.values()))
-        console.print(table)
-    figures = sorted((trajectory.path / "figures").glob("*.png"))
-    status = trajectory.manifest["status"]
-    console.print(f"run: {trajectory.path} ({status})", soft_wrap=True, markup=False)
-    for figure in figures:
-        console.print(f"figure: {figure}", soft_wrap=True, markup=False)
+        _say(console, f"theory: no prediction is drawn: {theory['refused']}.")
+    if said["clips"]:
+        _say(console, f"weights were set to epsilon {said['clips']:,} times.")
+    if ones := said["k_is_one_at"]:
+        _say(console, f"k_t = 1 at t = {ones[0]}: there one point sets every other weight to eps.")
 
 
 def _shown(text: str | None) -> str:

@@ -5,35 +5,58 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from lwd_agents.report.figures import first_and_last
+import numpy as np
+
 from lwd_agents.trajectory import Trajectory
 
 
 def summarise(trajectory: Trajectory) -> dict[str, Any]:
     """The numbers of a run that a script asks for first; null where one is not defined."""
-    responses = trajectory.responses()
-    present = responses[responses["missing"].isna()]
     seconds: dict[str, float] = {}
     for line in trajectory.rounds:
         for name, spent in line["seconds"].items():
-            seconds[name] = seconds.get(name, 0.0) + spent
-    tokens = [line["tokens"] for line in trajectory.rounds]
-    first, last = trajectory.norm[0], trajectory.norm[-1]
+            seconds[name] = seconds.get(name, 0.0) + (spent or 0.0)
     return {
         "run": str(trajectory.path),
+        "world": trajectory.world,
         "experiment": trajectory.manifest["experiment"],
         "seed": trajectory.manifest["seed"],
         "steps": len(trajectory) - 1,
-        "norm_first": None if math.isnan(first) else float(first),
-        "norm_last": None if math.isnan(last) else float(last),
+        "norm_first": _number(trajectory.norm[0]),
+        "norm_last": _number(trajectory.norm[-1]),
         "internet_size": int(trajectory.internet_size[-1]),
-        "synthetic_share": float(trajectory.synthetic_share[-1]),
+        "synthetic_share": _number(trajectory.synthetic_share[-1]),
+        **(_of_texts(trajectory) if trajectory.world == "llm" else _of_replicates(trajectory)),
+        "seconds": {name: round(spent, 3) for name, spent in seconds.items()},
+    }
+
+
+def _of_texts(trajectory: Trajectory) -> dict[str, Any]:
+    """What a network of language models adds."""
+    responses = trajectory.responses()
+    present = responses[responses["missing"].isna()]
+    tokens = [line["tokens"] for line in trajectory.rounds]
+    return {
         "responses": len(present),
         "missing": len(responses) - len(present),
         "different_texts": int(present["text"].nunique()),
         "tokens": {name: _sum([t[name] for t in tokens]) for name in ("input", "output")},
-        "seconds": {name: round(spent, 3) for name, spent in seconds.items()},
     }
+
+
+def _of_replicates(trajectory: Trajectory) -> dict[str, Any]:
+    """What a numeric world adds: root mean squares over replicates, and the clips at epsilon."""
+    found: dict[str, Any] = {"replicates": len(trajectory.norms)}
+    for side in ("", "placebo_"):
+        if f"{side}norm" in trajectory.arrays:
+            rms = np.sqrt(np.mean(trajectory.arrays[f"{side}norm"] ** 2, axis=0))
+            found |= {
+                f"{side}norm_rms_first": float(rms[0]),
+                f"{side}norm_rms_last": float(rms[-1]),
+                f"{side}clips": int(trajectory.arrays[f"{side}clips"].sum()),
+            }
+    ones = [line["t"] for line in trajectory.rounds[:-1] if 1 in line["k"].values()]
+    return {**found, "k_is_one_at": ones}
 
 
 def side_by_side(trajectory: Trajectory) -> dict[int, dict[str, str | None]]:
@@ -45,8 +68,12 @@ def side_by_side(trajectory: Trajectory) -> dict[int, dict[str, str | None]]:
             agent: next(iter(posted[(posted["t"] == t) & (posted["agent"] == agent)]["text"]), None)
             for agent in trajectory.agents
         }
-        for t in first_and_last(trajectory)
+        for t in trajectory.first_and_last
     }
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else float(value)
 
 
 def _sum(values: list[int | None]) -> int | None:

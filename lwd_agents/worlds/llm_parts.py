@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import string
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from lwd_agents.agents.agent import Agent, Reading, make_agent
 from lwd_agents.agents.models import resolve_model
 from lwd_agents.config import LlmConfig
 from lwd_agents.embedding import EmbeddingCache, SentenceEmbeddings
+from lwd_agents.engine import Round, advance
 from lwd_agents.errors import BadInput
 from lwd_agents.internet.post import Post
 from lwd_agents.internet.retrievers import Reader, UniformRetriever
@@ -26,6 +28,7 @@ from lwd_agents.internet.seeds import read_seed
 from lwd_agents.internet.store import Internet
 from lwd_agents.journal import Journal
 from lwd_agents.records import load_array
+from lwd_agents.trajectory import Trajectory
 from lwd_agents.worlds.llm import LlmWorld
 
 _VARIABLES = {"posts", "query"}
@@ -83,6 +86,20 @@ class Parts:
             "retriever": _class_name(self.objects.retriever or UniformRetriever),
             "sha256": {**self.texts.sha256, **files},
         }
+
+    def play(
+        self,
+        journal: Journal,
+        on_round: Callable[[Round], None],
+        say: Callable[[str], None],
+    ) -> None:
+        """Run the network to its last step, or on from where the journal stands."""
+        with contextlib.closing(self.world(journal)) as world:
+            advance(world, journal, self.config.steps, on_round)
+
+    def findings(self, trajectory: Trajectory) -> dict[str, Any]:
+        """Nothing beyond what every summary says."""
+        return {}
 
     def world(self, journal: Journal) -> LlmWorld:
         """The world in a run directory that is open for writing."""

@@ -10,137 +10,19 @@ import difflib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from types import NoneType
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import yaml
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    ValidationError,
-    model_validator,
-)
+from pydantic import BaseModel, ValidationError
 
 from lwd_agents import resources
+from lwd_agents.config.gmm import GmmConfig
+from lwd_agents.config.llm import LlmConfig
 from lwd_agents.errors import BadInput
 
-
-def _decimal(value: Any) -> Any:
-    """Read a number as the decimal that was written: 0.7 is 7/10, not the float beside it."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
-        raise ValueError("should be a number")
-    try:
-        return Decimal(str(value))
-    except InvalidOperation:
-        raise ValueError("should be a number") from None
-
-
-Exact = Annotated[
-    Decimal, BeforeValidator(_decimal), PlainSerializer(float, return_type=float, when_used="json")
-]
-Count = Annotated[int, Field(ge=1, strict=True)]
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class InternetConfig(_Part):
-    """A(0) and where the Internet is kept. ``seed``: a name in stores/ or a path."""
-
-    seed: str = "crypto"
-    store: Literal["chroma"] = "chroma"
-
-
-class AgentConfig(_Part):
-    """A named model: ``model`` is a spec such as ``pocket:north``, ``gguf:...`` or ``hf:...``."""
-
-    name: str = Field(min_length=1, max_length=64, pattern=r"^[^\s/\\\x00]+$")
-    model: str = Field(min_length=1)
-    temperature: float = Field(default=1.0, ge=0.0, allow_inf_nan=False)
-    max_tokens: Count = 48
-    options: dict[str, Any] = Field(default_factory=dict)
-
-
-class ReadingConfig(_Part):
-    """What an agent reads at a step: k_t = floor(beta |A(t)|) posts, or ``k`` of them."""
-
-    law: Literal["uniform"] = "uniform"
-    beta: Exact | None = Field(default=None, gt=0, le=1)
-    k: Annotated[int, Field(ge=0, strict=True)] | None = None
-    readings_per_step: Literal[1] = 1
-
-    @model_validator(mode="before")
-    @classmethod
-    def _one_size(cls, values: Any) -> Any:
-        if not isinstance(values, dict):
-            return values
-        beta, k = values.get("beta"), values.get("k")
-        if beta is not None and k is not None:
-            raise ValueError("give beta or k, not both")
-        return values if k is not None or beta is not None else {**values, "beta": "0.5"}
-
-    def size(self, visible: int) -> int:
-        """k_t for an agent that may see ``visible`` posts: exact, with no rounding of beta."""
-        if self.beta is None:
-            return self.k or 0
-        numerator, denominator = self.beta.as_integer_ratio()
-        return numerator * visible // denominator
-
-
-class PostingConfig(_Part):
-    """What enters the Internet after a step: the first response of each agent, for good."""
-
-    choose: Literal["first"] = "first"
-    keep: Literal["accumulate"] = "accumulate"
-
-
-class EmbeddingConfig(_Part):
-    """phi: ``minilm`` (shipped, offline), or a sentence-transformers model's name or folder.
-
-    ``prefix`` is put before every text (some models ask for one).
-    """
-
-    model: str = Field(default="minilm", min_length=1)
-    normalize: bool = True
-    prefix: str = ""
-
-
-class LlmConfig(_Part):
-    """The world ``llm``: Algorithm 1 of arXiv 2506.15690. Keys as in an experiment file."""
-
-    world: Literal["llm"] = "llm"
-    query: str = Field(default="bitcoin", min_length=1)
-    prompt: str = Field(default="answer", min_length=1)
-    internet: InternetConfig = InternetConfig()
-    agents: tuple[AgentConfig, ...] = Field(min_length=1)
-    steps: Count = 60
-    draws: Annotated[int, Field(ge=1, le=100_000, strict=True)] = 40
-    reading: ReadingConfig = ReadingConfig()
-    readership: Literal["complete"] = "complete"
-    posting: PostingConfig = PostingConfig()
-    embedding: EmbeddingConfig = EmbeddingConfig()
-    placebo: Literal[False] = False
-    replicates: Literal[1] = 1
-    max_missing: float = Field(default=0.5, ge=0.0, le=1.0)
-    seed: Annotated[int, Field(strict=True)] = 0
-
-    @model_validator(mode="after")
-    def _names_differ(self) -> LlmConfig:
-        names = [agent.name for agent in self.agents]
-        doubled = sorted({name for name in names if names.count(name) > 1})
-        if doubled:
-            raise ValueError(f"agents: two agents are named {doubled[0]!r}; names must differ")
-        return self
-
-
-CONFIGS: dict[str, type[LlmConfig]] = {"llm": LlmConfig}
-
+CONFIGS: dict[str, type[LlmConfig] | type[GmmConfig]] = {"llm": LlmConfig, "gmm": GmmConfig}
 
 # Of these pairs an experiment has one: what is laid over it takes away what its file says.
 _INSTEAD = {"reading.k": "reading.beta", "reading.beta": "reading.k"}
@@ -180,7 +62,7 @@ class Experiment:
         if other is not None and value is not None and other not in self.origins:
             self.values[other.split(".")[0]].pop(other.split(".")[1], None)
 
-    def resolve(self) -> LlmConfig:
+    def resolve(self) -> LlmConfig | GmmConfig:
         """Check everything.
 
         Raises:
@@ -215,8 +97,11 @@ class Experiment:
         if kind == "missing":
             return f"{self._where(key)}: this key is missing"
         message = _said(first["msg"])
+        if not loc:  # a check of several keys together: its message begins with the one to change
+            key, colon, rest = message.partition(": ")
+            return f"{self._where(key)}: {rest}" if colon else f"{self.place}: {message}"
         if kind == "value_error" and not (loc and isinstance(value, str | int | float | NoneType)):
-            return f"{self._where(key)}: {message}" if key else f"{self.place}: {message}"
+            return f"{self._where(key)}: {message}"
         return f"{self._where(key)}: {_brief(value)}: {message[:1].lower()}{message[1:]}"
 
 
