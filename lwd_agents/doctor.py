@@ -22,6 +22,7 @@ def examine() -> Iterator[tuple[str, bool, str]]:
         "models": _models,
         "embedding": _embedding,
         "store": _store,
+        "mixtures": _mixtures,
     }
     for name, check in checks.items():
         try:
@@ -87,3 +88,11 @@ def _store() -> str:
         post = Post("a post", HUMAN, BEFORE_THE_RUN, 0, "", HUMAN)
         internet.add([post], np.ones((1, 4), dtype=np.float32))
         return f"Chroma gave back {internet.get([post.id])[0].page_content!r}"
+
+
+def _mixtures() -> str:
+    from lwd_agents.laboratory import run
+
+    with tempfile.TemporaryDirectory() as folder:
+        norm = run("figure4", out=Path(folder) / "run", steps=20).norm
+        return f"compiled; ||D||_F {norm[0]:.4f} at t = 0, {norm[-1]:.4f} at t = 20"

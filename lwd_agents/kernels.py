@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import math
 import os
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,12 @@ def _cache_folder() -> str:
     digest = hashlib.sha256()
     for file in [package / "kernels.py", *sorted((package / "worlds").glob("gmm_*.py"))]:
         digest.update(file.read_bytes())
-    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    own = os.environ.get("XDG_CACHE_HOME") or Path("~").expanduser() / ".cache"
+    for root in (Path(own), Path(tempfile.gettempdir()) / f"cache-{os.getuid()}"):
+        with contextlib.suppress(OSError):
+            (root / "lwd_agents").mkdir(parents=True, exist_ok=True)
+            if os.access(root / "lwd_agents", os.W_OK):
+                break
     return str(root / "lwd_agents" / digest.hexdigest()[:20])
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +82,8 @@ def test_what_is_wrong_is_said_in_one_line(setting: str, words: list[str]) -> No
         ({"means": [0]}, r"c: at t = 1 model g1 reads 1 points, where components \* c is 1"),
         ({"initial_points": "no.csv"}, "initial_points: no.csv: cannot be read as points"),
         ({"readership": {"edges": [["g1", "g9"]]}}, "readership: no agent 'g9'"),
+        ({"initial_points": [1e200]}, "initial_points: a point is over 1e\\+100 standard"),
+        ({"means": [1, 1e170], "covariance": 1e-300}, "means: a point is over"),
     ],
 )
 def test_what_only_shows_when_put_together(keys: dict[str, Any], words: str) -> None:
@@ -269,3 +274,22 @@ def test_more_replicates_than_fit_run_as_pieces(
     pieces = lwd.run("figure4", out=tmp_path / "pieces", steps=20, replicates=7)
     for name, values in whole.arrays.items():
         assert np.array_equal(values, pieces.arrays[name]), name
+
+
+def test_the_world_knows_nothing_of_language_models() -> None:
+    code = (
+        "import sys, lwd_agents.worlds.gmm, lwd_agents.worlds.gmm_theory; "
+        "print(sorted({'torch', 'chromadb', 'langchain_core', 'transformers'} & set(sys.modules)))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert found.stdout.strip() == "[]", found.stderr
+
+
+def test_kernels_are_kept_where_one_may_write(tmp_path: Path) -> None:
+    """A home that cannot be written: they go to the folder for temporary files."""
+    code = "from lwd_agents import kernels; print(kernels._FOLDER)"
+    environment = {**os.environ, "XDG_CACHE_HOME": "/proc/none", "TMPDIR": str(tmp_path)}
+    found = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment
+    )
+    assert found.stdout.startswith(str(tmp_path)), found.stderr

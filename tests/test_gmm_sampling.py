@@ -209,7 +209,7 @@ def test_large_stores_are_read_through_buckets() -> None:
 
 def test_memory_holds_the_buckets_of_every_step() -> None:
     """The bits double at certain sizes: the last step need not be the one that needs most."""
-    for size, k in [((2_579_852, 2_735_138), 2_517_426), ((33_630_129, 36_521_686), 33_630_129)]:
+    for size, k in [((1_289_926, 1_367_569), 1_258_713), ((33_630_129, 36_521_686), 33_630_129)]:
         plan = system([[-1.0], [1.0]], [[1.0]], models=1, updates=1)
         plan = plan._replace(size=np.array(size), k=np.array([[k]]))
         _, kept, capacity = sampling.buckets_for(size[0], k)

@@ -38,7 +38,8 @@ class GmmWorld:
         self._parts = parts
         self._replicates = replicates
         self._system: System = (MovingSystem if moving else FixedSystem)(parts, replicates)
-        updates = len(replicates) * parts.plan.k.sum(axis=1) * (2 if parts.config.placebo else 1)
+        arms = len(replicates) * (2 if parts.config.placebo else 1)
+        updates = arms * parts.plan.k[:-1].sum(axis=1)
         self._work = np.concatenate([[0], np.cumsum(updates)])  # updates before step t
 
     def step(self, t: int) -> Round:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from lwd_agents.trajectory import Trajectory
     from lwd_agents.worlds.gmm import GmmWorld
 
+_FARTHEST = 1e100  # standard deviations: beyond this squares may overflow
 _MEMORY = 2**30  # bytes that the replicates of one piece may take
 Floats = NDArray[np.float64]
 
@@ -158,6 +159,13 @@ def assemble(config: GmmConfig) -> GmmParts:
     means = np.array(config.means)
     factor = np.linalg.cholesky(covariance_matrix(config.covariance, config.d, "covariance"))
     whitener = np.linalg.inv(factor)
+    for key, points in {
+        "means": means, "initial_points": initial, "human": human.centres
+    }.items():  # fmt: skip
+        with np.errstate(over="ignore"):
+            near = np.abs(points @ whitener.T) < _FARTHEST
+        if not near.all():
+            raise BadInput(f"{key}: a point is over {_FARTHEST:g} standard deviations from 0")
     plan = Plan(
         key=run_key(config.seed, "gmm"),
         means=means,

@@ -19,7 +19,7 @@ CHUNK = 1024  # random words made at a time
 # Purposes of random words, as part of their counters (others: gmm_kernel).
 SHUFFLE, WITHIN, AGAIN, BUCKETS = 0, 1, 64, 128
 ATTEMPTS = 64  # an attempt has a purpose of its own: AGAIN + attempt, BUCKETS + attempt
-STREAMED = 2_500_000  # items from which on buckets are faster than jumps through memory
+STREAMED = 1_000_000  # items from which on buckets are faster than jumps through memory
 SMALLEST_SHARE = 0.3  # of the items: a smaller draw does not repay a pass over all of them
 _IN_BUCKET = 16_384  # items that a bucket holds on average, at most
 _MOST_BUCKETS = 4096
