@@ -65,10 +65,10 @@ class Blocks:
                 break
             parts.append(load_arrays(file))
             there = last + 1
-        if steps is not None and there < steps and parts:
+        if steps is not None and there < steps:
             raise BadInput(
-                f"{self._folder}: steps {there} .. {steps - 1} are gone, which rounds.jsonl has; "
-                "restore the files from a copy, or run into another directory with --out"
+                f"{self._folder}: the arrays of steps {there} .. {steps - 1} are gone, which "
+                "rounds.jsonl has; restore them from a copy, or choose another directory with --out"
             )
         return {
             name: np.concatenate([part[name] for part in parts], axis=1)[:, :steps]

@@ -122,11 +122,11 @@ class Journal:
     def rounds(self) -> Iterator[dict[str, Any]]:
         """The steps that were committed before this process began, as arguments of a Round.
 
-        Where there are blocks they come as one round: t, line, before, block.
+        Those of a numeric world come as one round: t, line, before, block.
         """
-        block = self.blocks.read(len(self._lines))
-        if block and self._lines:
+        if self._lines and self.manifest is not None and self.manifest["world"] != "llm":
             *before, line = self._lines
+            block = self.blocks.read(len(self._lines))
             yield {"t": len(before), "line": line, "before": tuple(before), "block": block}
             return
         for t, line in enumerate(self._lines):

@@ -43,7 +43,8 @@ def run(
         out: the run directory; ``runs/<experiment>-<seed>`` where none is given.
         agents: name -> model, in place of the experiment's agents: any LangChain chat model or
             LLM object, any runnable that takes ``posts`` and ``query``, a ``create_agent`` graph,
-            or a spec such as ``"pocket:north"``. Or a list of mappings, as in a YAML file.
+            or a spec such as ``"pocket:north"``. Or a list of mappings, as in a YAML file. This and
+            the next three are for the world ``llm`` alone.
         retriever: any LangChain retriever, or a function from the run's ``Internet`` to one.
         embeddings: any LangChain ``Embeddings``, in place of the experiment's.
         callbacks: LangChain handlers that see the whole run; ``lwd.round`` is the event of a step.
@@ -51,7 +52,7 @@ def run(
         quiet: no progress on stderr.
         progress: an object of your own that is shown the progress.
         allow_versions: go on with a run that was made with other versions of its packages.
-        keys: further keys of the experiment (``steps=10``, ``draws=8``, ``seed=1``, ...).
+        keys: further keys of the experiment (``steps=10``, ``seed=1``, ``replicates=100``, ...).
 
     Returns:
         The whole run, read back from its directory.

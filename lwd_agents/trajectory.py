@@ -62,7 +62,7 @@ class Trajectory:
         ``placebo_``; where they move, ``means`` and ``covariances``. Before the run's end, what
         its first replicates have committed.
         """
-        return Blocks(self.path).read(len(self.rounds) or None)
+        return {} if self.world == "llm" else Blocks(self.path).read(len(self.rounds))
 
     def replicated(self, name: str) -> NDArray[Any]:
         """One of ``arrays``.

@@ -52,6 +52,18 @@ def by_buckets(n: int, k: int) -> Draw:
     return draw
 
 
+def by_notes(n: int, k: int) -> Draw:
+    """The same by exchanges that are written down."""
+    items, out = np.arange(n, 2 * n, dtype=np.int32), np.zeros(k, np.int32)
+    touched, words = np.zeros(max(k, 1), np.int64), np.zeros(sampling.CHUNK, np.uint32)
+
+    def draw(replicate: int) -> NDArray[np.int32]:
+        sampling.noted(items, out, k, touched, words, 3, ZERO, np.uint64(replicate), KEY)
+        return out
+
+    return draw
+
+
 WAYS = pytest.mark.parametrize("way", [by_exchanges, by_buckets])
 
 
@@ -69,6 +81,14 @@ def test_every_ordered_subset_is_equally_likely(way, n: int, k: int) -> None:  #
     draw = way(n, k)
     total = 40 * max(math.perm(n, k), 100)
     assert_every_ordered_subset(Counter(draw(r).tobytes() for r in range(total)), n, k)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 100, 5_000, 300_000])
+def test_exchanges_that_are_written_down_draw_the_same_as_those_made(n: int) -> None:
+    for k in sorted({0, 1, n // 64, n // 3, n}):
+        made, noted = by_exchanges(n, k), by_notes(n, k)
+        for replicate in range(3):
+            np.testing.assert_array_equal(made(replicate), noted(replicate))
 
 
 @WAYS
@@ -163,10 +183,14 @@ def test_too_full_a_bucket_is_refused_and_tried_again_with_other_words() -> None
     assert not sampling._scattered(items, work, ends, 4, 16, 1, words, 0, 0, ZERO, ZERO, KEY)
 
 
-def test_buckets_serve_large_stores_and_large_shares() -> None:
+def test_each_way_serves_its_sizes() -> None:
     n = sampling.STREAMED
-    cases = [(n - 1, n - 1), (n, 3 * n // 10 - 1), (n, 3 * n // 10), (10**8, 10**8)]
-    assert [sampling.by_buckets(*case) for case in cases] == [False, False, True, True]
+    made, stream, note = sampling.EXCHANGE, sampling.STREAM, sampling.NOTE
+    cases = {
+        (n - 1, n - 1): made, (n, 3 * n // 10 - 1): made, (n, 3 * n // 10): stream,
+        (10**8, 10**8): stream, (6400, 100): made, (6401, 100): note, (10**8, 1000): note,
+    }  # fmt: skip
+    assert {case: sampling.way_of(*case) for case in cases} == cases
     for size in (n, 2 * n, 60_000_000):
         bits, kept, capacity = sampling.buckets_for(size, size // 2)
         assert kept <= 1 << bits <= 4096

@@ -16,7 +16,17 @@ from numpy.typing import NDArray
 
 from lwd_agents.kernels import compiled
 from lwd_agents.worlds.gmm_points import Plan, post, table_width, visible
-from lwd_agents.worlds.gmm_sampling import CHUNK, STREAMED, by_buckets, shuffled, streamed
+from lwd_agents.worlds.gmm_sampling import (
+    CHUNK,
+    EXCHANGE,
+    NOTE,
+    STREAM,
+    STREAMED,
+    noted,
+    shuffled,
+    streamed,
+    way_of,
+)
 from lwd_agents.worlds.gmm_vector import REGISTER, fetch_row, update_row
 
 # Chains side by side: for B = 2 whole registers, one for few models; for more components as many
@@ -83,12 +93,15 @@ def read(plan, values, stream, memory, fresh_copy, t, model, replicate):
     else:
         items = memory.items[: visible(plan, values, memory.items, t, model)]
     m = memory
-    if by_buckets(items.shape[0], k):
+    way = way_of(items.shape[0], k)
+    if way == STREAM:
         streamed(items, stream, k, m.work, m.ends, m.words, t, c2, c3, plan.key)
+    elif way == NOTE:
+        noted(items, stream, k, m.touched, m.words, t, c2, c3, plan.key)
     else:
-        # Buckets leave other things in the memory than A(t), exchanges leave it as it was.
-        after_buckets = model > 0 and by_buckets(items.shape[0], plan.k[t, model - 1])
-        if fresh_copy or after_buckets or not plan.everyone:
+        # Only exchanges leave A(t) in the memory, for the next model's.
+        other = model > 0 and way_of(items.shape[0], plan.k[t, model - 1]) != EXCHANGE
+        if fresh_copy or other or not plan.everyone:
             m.work[: items.shape[0]] = items
         shuffled(items, stream, k, m.work, m.touched, m.words, t, c2, c3, plan.key)
     return k

@@ -1,10 +1,11 @@
 """Uniform draws without replacement, in order: every ordered k-subset is equally likely.
 
-Two exact ways. Fisher and Yates' shuffle, stopped after k exchanges, touches memory at random: best
-while the items fit the caches. Rao's and Sandelius' buckets (1961) stream instead: every item goes
-to a random bucket, each bucket (small enough for the cache) is shuffled, and the first k items of
-the buckets in turn are the draw. Given how many items each bucket got, which ones they are is
+Three exact ways. Fisher and Yates' shuffle, stopped after k exchanges, touches memory at random:
+best while the items fit the caches. Rao's and Sandelius' buckets (1961) stream instead: every item
+goes to a random bucket, each bucket (small enough for the cache) is shuffled, and the first k items
+of the buckets in turn are the draw. Given how many items each bucket got, which ones they are is
 uniform, so trying again when a bucket is too full, or too few were kept, leaves the law as it is.
+And where little is read of much, the exchanges are written down in a table, not made in a copy.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ SHUFFLE, WITHIN, AGAIN, BUCKETS = 0, 1, 64, 128
 ATTEMPTS = 64  # an attempt has a purpose of its own: AGAIN + attempt, BUCKETS + attempt
 STREAMED = 1_000_000  # items from which on buckets are faster than jumps through memory
 SMALLEST_SHARE = 0.3  # of the items: a smaller draw does not repay a pass over all of them
+EXCHANGE, STREAM, NOTE = 0, 1, 2  # the three ways
+_FEW = 64  # times fewer items drawn than there are: then a copy of them costs more than the draw
+_SPREAD = np.uint64(0x9E3779B97F4A7C15)
 _IN_BUCKET = 16_384  # items that a bucket holds on average, at most
 _MOST_BUCKETS = 4096
 _LOW, _HALF, _WORDS = np.uint64(0xFFFFFFFF), np.uint64(32), np.uint64(1 << 32)
@@ -179,6 +183,42 @@ def streamed(items, out, k, work, ends, words, t, model, replicate, key):
 
 
 @compiled
-def by_buckets(n, k):
-    """Whether k of n items are drawn by buckets: a fixed rule, so that draws are reproducible."""
-    return n >= STREAMED and k >= SMALLEST_SHARE * n
+def noted(items, out, k, touched, words, t, model, replicate, key):
+    """Draw ``out[:k]`` from ``items`` as ``shuffled`` does, without a copy of them: O(k).
+
+    An open table holds what has come to stand at the places that were exchanged.
+
+    Args:
+        items, out, touched, words: as for ``shuffled``.
+    """
+    n = items.shape[0]
+    bits = 3
+    while (1 << bits) < 4 * k:
+        bits += 1
+    keys, stands = np.full(1 << bits, -1), np.empty(1 << bits, np.int64)
+    for begin in range(0, k, CHUNK):
+        end = min(k, begin + CHUNK)
+        fill(words[: enough(end - begin)], begin // 4, stamp(t, SHUFFLE), model, replicate, key)
+        _exchanged(touched[begin:end], words, begin, end, n, 0, t, model, replicate, key)
+        for j in range(begin, end):
+            here, there = _slot(keys, bits, j), _slot(keys, bits, touched[j])
+            mine = stands[here] if keys[here] == j else j
+            out[j] = items[stands[there] if keys[there] == touched[j] else touched[j]]
+            keys[there], stands[there] = touched[j], mine
+
+
+@inlined
+def _slot(keys, bits, place):
+    """Where a place stands in an open table, or would (Knuth's multiplicative hashing)."""
+    slot = np.int64((np.uint64(place) * _SPREAD) >> np.uint64(64 - bits))
+    while keys[slot] != -1 and keys[slot] != place:
+        slot = (slot + 1) & ((1 << bits) - 1)
+    return slot
+
+
+@compiled
+def way_of(n, k):
+    """How k of n items are drawn: a fixed rule, so that draws are reproducible."""
+    if n >= STREAMED and k >= SMALLEST_SHARE * n:
+        return STREAM
+    return NOTE if k * _FEW < n else EXCHANGE

@@ -215,3 +215,14 @@ def test_arguments_of_the_other_world_are_refused(name: str, tmp_path: Path) -> 
     with pytest.raises(BadInput, match=r"agents|takes none"):
         lwd.run("figure4", out=tmp_path / "run", **{name: value})
     assert not (tmp_path / "run").exists()
+
+
+def test_arrays_that_are_gone_or_were_never_there(tmp_path: Path) -> None:
+    run = lwd.run("figure4", out=tmp_path / "run", steps=5)
+    with pytest.raises(BadInput, match="no array 'means' in this run \\(there: norm"):
+        run.replicated("means")
+    (run.path / WHOLE).unlink()
+    with pytest.raises(BadInput, match=r"arrays of steps 0 \.\. 5 are gone"):
+        _ = lwd.load(run.path).norms
+    with pytest.raises(BadInput, match="are gone"):
+        lwd.run("figure4", out=run.path, steps=9)
