@@ -56,7 +56,8 @@ class GmmParts:
     def describe(self) -> dict[str, Any]:
         """What the manifest says of it."""
         backend = {"class": "GaussianMixture", "engine": "numba", "random": "Philox4x32-10"}
-        return {"agents": self.agents, "backends": {"all": backend}, "sha256": self.sha256}
+        backends = dict.fromkeys(self.agents, backend)
+        return {"agents": self.agents, "backends": backends, "sha256": self.sha256}
 
     def world(self, replicates: range) -> GmmWorld:
         """The system of some replicates, before its first step."""
@@ -99,7 +100,7 @@ class GmmParts:
         write_whole(path, {**block, **theory(self, block["weights"][:, 0]).arrays})
 
     def findings(self, trajectory: Trajectory) -> dict[str, Any]:
-        """What the summary says of the theory, and of the clips at epsilon."""
+        """What the summary says of the theory: what it predicts, or why it does not apply."""
         from lwd_agents.worlds.gmm_theory import separation, theory
 
         said = theory(self, trajectory.replicated("weights")[:, 0])
