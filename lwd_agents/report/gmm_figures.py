@@ -126,8 +126,9 @@ def histograms_figure(trajectory: Trajectory) -> Figure:
             tidy(axes)
         grid[row, 0].set_ylabel("density")
     for axes in grid[-1]:
-        axes.set_xlabel("$x$")
-    figure.suptitle(f"Mixtures: {title(trajectory)}", fontsize=10, x=0.02, ha="left")
+        axes.set_xlabel("$x$" if len(trajectory.manifest["config"]["means"][0]) == 1 else "$x_1$")
+    some = "" if len(agents) == len(trajectory.agents) else f" (the first {len(agents)})"
+    figure.suptitle(f"Mixtures{some}: {title(trajectory)}", fontsize=10, x=0.02, ha="left")
     return figure
 
 
