@@ -48,14 +48,11 @@ class GmmWorld:
         begin = max(t - 1, 0)
         last = int(np.searchsorted(self._work, self._work[begin] + _UPDATES, side="right")) - 1
         last = min(max(last, t), self._parts.config.steps)
-        here = {name: now.copy()[:, None] for name, now in self._system.now.items()}
-        found = self._system.advance(begin, last) if last > begin else {}
-        if t == 0:
-            here["clips"] = np.zeros((*here["weights"].shape[:3],), dtype=np.int64)
-            join = {
-                name: [first, *([found[name]] if found else [])] for name, first in here.items()
-            }
-            found = {name: np.concatenate(both, axis=1) for name, both in join.items()}
+        start = {name: now[:, None].copy() for name, now in self._system.now.items()}
+        found = self._system.advance(begin, last)
+        if t == 0:  # step 0 itself comes first: nobody has moved
+            start["clips"] = np.zeros_like(start["weights"][..., 0], dtype=np.int64)
+            found = {name: np.concatenate([start[name], found[name]], axis=1) for name in start}
         simulated = time.perf_counter()
         block = self._block(found)
         spent = {"generate": simulated - started, "measure": time.perf_counter() - simulated}

@@ -6,11 +6,12 @@ same random words. How arms and models are shared out to threads cannot change a
 
 from __future__ import annotations
 
+import functools
 import math
 import os
 import threading
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any, Protocol
 
 import numpy as np
@@ -66,12 +67,13 @@ class FixedSystem:
         self._registers = kernel.registers_for(components)
         self._lanes = kernel.LANES if components == 2 else kernel.MANY
         self._memory = threading.local()
+        given = len(parts.initial)
+        for place, point in enumerate(parts.initial):
+            row = self._tables[0, place]
+            store.likelihoods(point, parts.plan.whitened, parts.plan.whitener, row)
+        self._tables[1:, :given] = self._tables[0, :given]
         for table, replicate in zip(self._tables, self._replicates, strict=True):
-            for place, point in enumerate(parts.initial):
-                store.likelihoods(point, parts.plan.whitened, parts.plan.whitener, table[place])
-            store.humans(
-                parts.plan, table, len(parts.initial), parts.drawn, 0, store.START, replicate
-            )
+            store.humans(parts.plan, table, given, parts.drawn, 0, store.START, replicate)
 
     def restore(self, history: Mapping[str, NDArray[Any]]) -> None:
         """Post again what was posted, and stand at the last of the steps given."""
@@ -96,9 +98,8 @@ class FixedSystem:
             each(lambda unit: self._whole(unit, begin, end, out, clips), units)
         else:
             for t in range(begin, end):
-                self._one_step(t)
+                self._one_step(t, clips[:, t - begin])
                 out[:, t - begin] = self.now["weights"]
-                clips[:, t - begin] = self._clips
         return {"weights": out, "clips": clips}
 
     def _units(self, count: int, n: int) -> list[slice]:
@@ -123,7 +124,7 @@ class FixedSystem:
             self._scratch((unit.stop - unit.start) * out.shape[2]), out[unit], clips[unit],
         )  # fmt: skip
 
-    def _one_step(self, t: int) -> None:
+    def _one_step(self, t: int, clips: NDArray[np.int64]) -> None:
         """Take few arms of many models one step on, the models shared out to threads."""
         weights = self.now["weights"]
         count, n = weights.shape[:2]
@@ -132,17 +133,18 @@ class FixedSystem:
                 self._plan, weights[arm], self._tables[arm], t, self._replicates[arm],
                 self._placebo[arm],
             )  # fmt: skip
-        self._clips = np.zeros((count, n), dtype=np.int64)
+        counts = np.zeros((count, n), dtype=np.int64)
         ratios = kernel.ratios_of(self._tables)
 
         def read(first: int) -> None:
             last = min(first + self._lanes, count * n)
             kernel.read_lanes(
                 self._plan, self._registers, ratios, weights, self._tables, self._places, t, first,
-                last, self._replicates, self._scratch(last - first), self._clips,
+                last, self._replicates, self._scratch(last - first), counts,
             )  # fmt: skip
 
         each(read, range(0, count * n, self._lanes))
+        clips[:] = counts
 
     def _scratch(self, lanes: int) -> kernel.Scratch:
         """This thread's memory, for as many lanes side by side as are needed."""
@@ -222,16 +224,28 @@ def arms(parts: GmmParts, replicates: range) -> tuple[NDArray[np.int64], NDArray
     return np.concatenate([live, live]), np.repeat([False, True], len(live))
 
 
-def each(work: Callable[[Any], None], pieces: Any) -> None:
+@functools.cache
+def _pool(count: int) -> ThreadPoolExecutor:
+    """Threads that stay, and with them the memory that each has for its readings."""
+    return ThreadPoolExecutor(count)
+
+
+os.register_at_fork(after_in_child=_pool.cache_clear)  # threads don't follow into a fork
+
+
+def each(work: Callable[[Any], None], pieces: Iterable[Any]) -> None:
     """Do every piece of work, on all processors; an interrupt stops what has not begun."""
     pieces = list(pieces)
     if len(pieces) < 2 or threads() == 1:
         for piece in pieces:
             work(piece)
         return
-    pool = ThreadPoolExecutor(threads())
+    futures = [_pool(threads()).submit(work, piece) for piece in pieces]
     try:
-        for done in [pool.submit(work, piece) for piece in pieces]:
-            done.result()
-    finally:
-        pool.shutdown(cancel_futures=True)
+        for future in futures:
+            future.result()
+    except BaseException:
+        for future in futures:
+            future.cancel()
+        wait(futures)
+        raise
