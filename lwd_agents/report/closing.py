@@ -80,7 +80,7 @@ def _replicates(trajectory: Trajectory, console: Console) -> None:
     else:
         _say(console, f"theory: no prediction is drawn: {theory['refused']}.")
     if said["clips"]:
-        _say(console, f"weights were set to epsilon {said['clips']:,} times.")
+        _say(console, f"clips (weights set to epsilon) over all replicates: {said['clips']:,}.")
     if ones := said["k_is_one_at"]:
         _say(console, f"k_t = 1 at t = {ones[0]}: there one point sets every other weight to eps.")
 
