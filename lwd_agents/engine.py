@@ -19,6 +19,8 @@ from lwd_agents.errors import RunStopped
 from lwd_agents.journal import Journal
 from lwd_agents.trajectory import Trajectory
 
+MOST_DISTANCES = 4096  # numbers of D that a line of rounds.jsonl holds
+
 
 @dataclass(frozen=True)
 class Round:

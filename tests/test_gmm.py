@@ -61,7 +61,7 @@ def played(made: GmmParts, replicates: range = range(1)) -> dict[str, np.ndarray
         ("readership=rng", ["readership", "'rng'", "isolated"]),
         ("epsilon=1", ["epsilon: 1", "less than 1"]),
         ("human.law=cauchy", ["human.law", "'cauchy'"]),
-        ("human.mean=[1]", ["human", "mixture takes no mean"]),
+        ("human.mean=[1]", ["--set human.mean=[1]: human", "mixture takes no mean"]),
         ("human={law: normal}", ["human", "normal needs mean"]),
         ("posting.keep=window", ["posting.keep", "'window'", "replace"]),
         ("moving.mean=true", ["moving.mean", "did you mean 'means'"]),

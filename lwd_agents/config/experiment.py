@@ -77,12 +77,16 @@ class Experiment:
             raise BadInput(self._line(error, CONFIGS[world])) from None
 
     def _where(self, key: str) -> str:
-        """The origin of the longest part of ``key`` that was laid over the file, else the file."""
+        """Where ``key`` came from: of its longest part that was laid over the file the origin.
+
+        Else of what was laid last below it, else the file.
+        """
         parts = key.split(".")
         for end in range(len(parts), 0, -1):
             if origin := self.origins.get(".".join(parts[:end])):
                 return f"{origin}: {key}"
-        return f"{self.place}: {key}"
+        below = [origin for laid, origin in self.origins.items() if laid.startswith(f"{key}.")]
+        return f"{below[-1] if below else self.place}: {key}"
 
     def _line(self, error: ValidationError, model: type[BaseModel]) -> str:
         first = error.errors()[0]
@@ -100,7 +104,7 @@ class Experiment:
         if not loc:  # a check of several keys together: its message begins with the one to change
             key, colon, rest = message.partition(": ")
             return f"{self._where(key)}: {rest}" if colon else f"{self.place}: {message}"
-        if kind == "value_error" and not (loc and isinstance(value, str | int | float | NoneType)):
+        if kind == "value_error" and not isinstance(value, str | int | float | NoneType):
             return f"{self._where(key)}: {message}"
         return f"{self._where(key)}: {_brief(value)}: {message[:1].lower()}{message[1:]}"
 

@@ -14,13 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lwd_agents.engine import Round
+from lwd_agents.engine import MOST_DISTANCES, Round
 from lwd_agents.measures.geometry import collapse_norms, distances, pairwise_distances
 from lwd_agents.worlds.gmm_parts import GmmParts
 from lwd_agents.worlds.gmm_system import Arrays, FixedSystem, MovingSystem, System
 
 _UPDATES = 400_000_000  # point updates after which what was computed is committed
-_MOST_DISTANCES = 4096  # numbers of D that a line of rounds.jsonl holds
 _MOST_BYTES = 256 * 2**20  # of D over all replicates and steps that a run keeps
 PLACEBO = "placebo_"
 
@@ -86,7 +85,7 @@ class GmmWorld:
             "synthetic": size - self._humans(t),
             "k": dict(zip(self._parts.agents, plan.k[t].tolist(), strict=True)),
             "norm": float(block["norm"][0, i]),
-            "distances": distances(weights).tolist() if n * n <= _MOST_DISTANCES else None,
+            "distances": distances(weights).tolist() if n * n <= MOST_DISTANCES else None,
             "weights": weights.tolist(),
             "clips": int(block["clips"][0, i]),
         }

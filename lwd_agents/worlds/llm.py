@@ -23,7 +23,7 @@ from lwd_agents.agents.agent import Agent, Reading
 from lwd_agents.agents.sampling import Response
 from lwd_agents.config import LlmConfig
 from lwd_agents.embedding import EmbeddingCache
-from lwd_agents.engine import Round
+from lwd_agents.engine import MOST_DISTANCES, Round
 from lwd_agents.errors import BadInput, RunStopped
 from lwd_agents.internet.post import SYNTHETIC, Post
 from lwd_agents.internet.retrievers import Reader
@@ -32,7 +32,6 @@ from lwd_agents.measures.geometry import collapse_norm, distances, perspectives
 
 ROUND_EVENT = "lwd.round"
 ANSWERS_EVENT = "lwd.answers"
-_MOST_DISTANCES = 4096  # numbers of D that a line of rounds.jsonl holds
 
 
 @dataclass(frozen=True)
@@ -120,7 +119,7 @@ class LlmWorld:
             "synthetic": len(self._internet) - self._humans,
             "k": {a.name: len(x.reads) for a, x in zip(self._agents, answers, strict=True)},
             "norm": _number(collapse_norm(D)),
-            "distances": _numbers(D) if D.size <= _MOST_DISTANCES else None,
+            "distances": _numbers(D) if D.size <= MOST_DISTANCES else None,
             "missing": {
                 a.name: sum(r.text is None for r in x.responses)
                 for a, x in zip(self._agents, answers, strict=True)

@@ -226,3 +226,30 @@ def test_arrays_that_are_gone_or_were_never_there(tmp_path: Path) -> None:
         _ = lwd.load(run.path).norms
     with pytest.raises(BadInput, match="are gone"):
         lwd.run("figure4", out=run.path, steps=9)
+
+
+def test_the_closing_words_say_what_was_clipped_and_where_one_point_was_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from lwd_agents.report.closing import closing
+
+    keys = {"steps": 30, "posts_per_step": 1, "reading": {"beta": 0.3}, "readership": "ring"}
+    run = lwd.run("figure4", out=tmp_path / "run", **keys)
+    closing(run)
+    said = " ".join(capsys.readouterr().out.split())
+    clips = run.arrays["clips"].sum()
+    assert clips > 0
+    assert run.summary["clips"] == clips
+    assert f"over all replicates: {clips:,}." in said
+    assert "k_t = 1 at t = 2" in said
+    assert "theory: no prediction is drawn: the readership is not complete." in said
+
+
+def test_figures_of_points_in_a_plane_and_of_many_models(tmp_path: Path) -> None:
+    from lwd_agents.report.gmm_figures import histograms_figure
+
+    plane = {"means": [[0, 0], [9, 1]], "covariance": [[2, 0.5], [0.5, 1]], "models": 8}
+    figure = histograms_figure(lwd.run("figure4", out=tmp_path / "run", steps=4, **plane))
+    assert len(figure.axes) == 2 * 6
+    assert figure.axes[-1].get_xlabel() == "$x_1$"
+    assert "the first 6" in figure.get_suptitle()
