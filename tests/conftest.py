@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,11 @@ SMALL = {"steps": 4, "draws": 6}
 def pocket_run(tmp_path_factory: pytest.TempPathFactory) -> Trajectory:
     """The pocket preset with T = 4 and L = 6; read it, don't change it."""
     return run("pocket", out=tmp_path_factory.mktemp("pocket") / "run", **SMALL)
+
+
+def heed_interrupts() -> None:
+    """For a new process: a shell's background job ignores SIGINT, and so would all below it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def files_of(path: Path) -> dict[str, bytes]:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import heed_interrupts
 
 import lwd_agents as lwd
 from lwd_agents.blocks import WHOLE
@@ -176,7 +177,9 @@ def test_the_command_shows_what_it_does_and_goes_on_after_an_interrupt(tmp_path:
     settings = ["models=300", "replicates=1", "steps=100"]
     command = [sys.executable, "-m", "lwd_agents.cli", "run", "figure4", "--out", "run"]
     command += [word for setting in settings for word in ("--set", setting)]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
+    process = subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, cwd=tmp_path, preexec_fn=heed_interrupts
+    )
     rounds = tmp_path / "run" / "rounds.jsonl"
     while process.poll() is None and not (rounds.is_file() and rounds.stat().st_size):
         time.sleep(0.01)

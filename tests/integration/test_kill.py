@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from conftest import files_of
+from conftest import files_of, heed_interrupts
 
 import lwd_agents as lwd
 
@@ -41,6 +41,7 @@ def lwd_process(*arguments: str) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=heed_interrupts,
     )
 
 
