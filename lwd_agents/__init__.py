@@ -1,6 +1,7 @@
 """LWD: a laboratory for model collapse in networks of generative models.
 
-``run`` runs an experiment (or continues it), ``load`` reads a run directory back as arrays.
+``run`` runs an experiment (or continues it), ``estimate`` says beforehand what that will cost, and
+``load`` reads a run directory back as arrays.
 Importing this package loads no model, opens no file and imports no heavy library.
 """
 
@@ -11,19 +12,33 @@ from typing import TYPE_CHECKING, Any
 from lwd_agents.errors import BadInput, LwdError, RunStopped
 
 if TYPE_CHECKING:
+    from lwd_agents.costs import estimate
     from lwd_agents.laboratory import run
     from lwd_agents.trajectory import Trajectory, load
 
 __version__ = "0.1.0"
-__all__ = ["BadInput", "LwdError", "RunStopped", "Trajectory", "__version__", "load", "run"]
+__all__ = [
+    "BadInput",
+    "LwdError",
+    "RunStopped",
+    "Trajectory",
+    "__version__",
+    "estimate",
+    "load",
+    "run",
+]
 
 
 def __getattr__(name: str) -> Any:
-    """Import ``run``, ``load`` and ``Trajectory`` at first use."""
+    """Import ``run``, ``estimate``, ``load`` and ``Trajectory`` at first use."""
     if name == "run":
         from lwd_agents.laboratory import run
 
         return run
+    if name == "estimate":
+        from lwd_agents.costs import estimate
+
+        return estimate
     if name in ("load", "Trajectory"):
         from lwd_agents import trajectory
 

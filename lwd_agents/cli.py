@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
+import threading
 import traceback
 from pathlib import Path
 from types import FrameType
@@ -14,6 +16,7 @@ import typer
 
 from lwd_agents import __version__
 from lwd_agents.errors import BadInput, LwdError
+from lwd_agents.secrets import redact
 
 STOPPED = 130
 BUG = 1
@@ -87,6 +90,30 @@ def run(
 
 
 @app.command()
+def estimate(
+    experiment: Experiment = "pocket",
+    seed: Seed = None,
+    steps: Steps = None,
+    settings: Settings = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+) -> None:
+    """Say how many requests and tokens a run takes and what that costs. Nothing is run.
+
+    A price of your own, in dollars per million tokens:
+    --set 'prices={"openai:my-model": {input: 0.25, output: 2}}'
+    """
+    from lwd_agents import costs
+    from lwd_agents.report.cost_words import tell
+
+    given = _given(seed=seed, steps=steps)
+    found = costs.estimate(experiment, settings=settings or [], **given)
+    if as_json:
+        print(json.dumps(found.as_json(), ensure_ascii=False, allow_nan=False))
+    else:
+        tell(found)
+
+
+@app.command()
 def show(
     experiment: Experiment = "pocket",
     seed: Seed = None,
@@ -117,8 +144,10 @@ def list_(
     for kind in [what] if what else LISTS:
         if not what:
             print(f"{kind}:")
-        for name, about in listing(kind):
-            print(f"{'' if what else '  '}{name:<12} {about}".rstrip())
+        rows = listing(kind)
+        width = max((len(name) for name, _ in rows), default=0)
+        for name, about in rows:
+            print(f"{'' if what else '  '}{name:<{width}}  {about}".rstrip())
 
 
 @app.command()
@@ -145,7 +174,13 @@ def _interrupt(signum: int, frame: FrameType | None) -> None:
 def main() -> None:
     """The entry point ``lwd``: runs a command, and turns what goes wrong into an exit code."""
     signal.signal(signal.SIGTERM, _interrupt)
-    sys.exit(_call())
+    code = _call()
+    if code == STOPPED and any(not t.daemon for t in threading.enumerate()[1:]):
+        # calls to a provider are under way, and would hold the process up until they end
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def _call() -> int:
@@ -167,7 +202,7 @@ def _call() -> int:
         sys.stderr.close()  # whoever read our output went away; that is not an error
         return 0
     except Exception as error:
-        traceback.print_exc()
+        print(redact(traceback.format_exc()), file=sys.stderr)
         _say(f"a bug of ours: {type(error).__name__}: {error}; please report the lines above")
         return BUG
 
@@ -184,7 +219,7 @@ def _commands() -> list[Any]:
 
 
 def _say(message: str) -> None:
-    print("lwd: " + " ".join(message.split()), file=sys.stderr)
+    print("lwd: " + redact(" ".join(message.split())), file=sys.stderr)
 
 
 if __name__ == "__main__":

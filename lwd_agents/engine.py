@@ -17,6 +17,7 @@ from lwd_agents.blocks import Blocks
 from lwd_agents.config import Config
 from lwd_agents.errors import RunStopped
 from lwd_agents.journal import Journal
+from lwd_agents.ledger import Totals
 from lwd_agents.trajectory import Trajectory
 
 MOST_DISTANCES = 4096  # numbers of D that a line of rounds.jsonl holds
@@ -35,6 +36,7 @@ class Round:
         before: the lines of the earlier of several steps, oldest first.
         block: name -> array (R, S, ...) of R replicates and all S steps (numeric worlds).
         done: the share of all the work that is done with it, where the world can tell.
+        spent: what the run has asked of its models so far, where the world asks any.
     """
 
     t: int
@@ -45,6 +47,7 @@ class Round:
     before: tuple[Mapping[str, Any], ...] = ()
     block: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     done: float | None = None
+    spent: Totals | None = None
 
     @property
     def first(self) -> int:

@@ -19,3 +19,7 @@ class RunStopped(LwdError):
     """The run could not go on (exit 3). Its committed steps are valid; the command resumes it."""
 
     exit_code = 3
+
+
+class Refused(RunStopped):
+    """A provider refuses every call: a wrong key, no money, no such model."""

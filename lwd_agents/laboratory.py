@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from lwd_agents.engine import Parts, stopped_by_the_system
 from lwd_agents.errors import BadInput, LwdError
 from lwd_agents.journal import Journal
 from lwd_agents.progress import Progress, choose
+from lwd_agents.secrets import redact
 from lwd_agents.trajectory import Trajectory, load
 
 if TYPE_CHECKING:
@@ -43,8 +44,8 @@ def run(
         out: the run directory; ``runs/<experiment>-<seed>`` where none is given.
         agents: name -> model, in place of the experiment's agents: any LangChain chat model or
             LLM object, any runnable that takes ``posts`` and ``query``, a ``create_agent`` graph,
-            or a spec such as ``"pocket:north"``. Or a list of mappings, as in a YAML file. This and
-            the next three are for the world ``llm`` alone.
+            or a spec such as ``"pocket:north"``. Or a list of mappings, as in a YAML file, whose
+            ``model`` may be an object too. This and the next three are for the world ``llm`` alone.
         retriever: any LangChain retriever, or a function from the run's ``Internet`` to one.
         embeddings: any LangChain ``Embeddings``, in place of the experiment's.
         callbacks: LangChain handlers that see the whole run; ``lwd.round`` is the event of a step.
@@ -74,7 +75,7 @@ def run(
             return load(path)
         shown.phase(f"{described.name}: loading the models")
         given = {"retriever": retriever, "embeddings": embeddings, "callbacks": callbacks}
-        parts = _parts(config, path, journal, models, given)
+        parts = _parts(config, path, journal, models, given, shown.phase)
         if journal is None:
             journal = stack.enter_context(contextlib.closing(Journal(path)))
         try:
@@ -99,16 +100,18 @@ def _lay(
         experiment.put(key, value, f"argument {key}={value!r}")
     if agents is None:
         return {}
-    if not isinstance(agents, Mapping):
-        experiment.put("agents", [dict(agent) for agent in agents], "argument agents")
-        return {}
     from lwd_agents.worlds.llm_parts import object_spec
 
-    objects = {name: model for name, model in agents.items() if not isinstance(model, str)}
-    specs = [
-        {"name": name, "model": object_spec(model) if name in objects else model}
-        for name, model in agents.items()
-    ]
+    if isinstance(agents, Mapping):
+        agents = [{"name": name, "model": model} for name, model in agents.items()]
+    objects, specs = {}, []
+    for agent in agents:
+        model = agent.get("model")
+        if model is None or isinstance(model, str):
+            specs.append(dict(agent))
+        else:
+            objects[str(agent.get("name"))] = model
+            specs.append({**agent, "model": object_spec(model)})
     experiment.put("agents", specs, "argument agents")
     return objects
 
@@ -121,7 +124,8 @@ def _complete(journal: Journal, config: Config) -> bool:
     """
     manifest = journal.manifest or {}
     manifests.check_config(journal.path, manifest, config)
-    same = manifest["config"] == config.model_dump(mode="json")
+    lengths = ("steps", "replicates")  # all else is as it was, or changes no result
+    same = all(manifest["config"].get(key) == getattr(config, key, None) for key in lengths)
     return bool(manifest["status"] == "complete" and same)
 
 
@@ -131,6 +135,7 @@ def _parts(
     journal: Journal | None,
     models: Mapping[str, Any],
     given: Mapping[str, Any],
+    say: Callable[[str], None],
 ) -> Parts:
     """Load everything that the run needs; nothing is written yet."""
     manifest = journal.manifest if journal is not None else None
@@ -146,7 +151,7 @@ def _parts(
     texts = llm_parts.read_texts(config)
     if manifest is not None:
         manifests.check_files(path, manifest, texts.sha256)
-    return llm_parts.assemble(config, texts, llm_parts.Objects(models, **given))
+    return llm_parts.assemble(config, texts, llm_parts.Objects(models, **given), path, say)
 
 
 def _begin(journal: Journal, name: str, parts: Parts, allow_versions: bool) -> None:
@@ -174,7 +179,7 @@ def _status(journal: Journal) -> Iterator[None]:
     def say(status: str, error: str | None = None) -> None:
         with contextlib.suppress(OSError):  # a full disk must not hide what went wrong
             manifest = {**(journal.manifest or {}), "status": status, "finished": manifests.now()}
-            journal.write_manifest({**manifest, "error": error})
+            journal.write_manifest({**manifest, "error": error and redact(error)})
 
     try:
         yield

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
+import re
 import subprocess
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from lwd_agents.config import Config
 from lwd_agents.errors import BadInput
 from lwd_agents.records import SCHEMA
 
+# What may be another on a run that goes on: how its calls are bounded and paced, and its prices.
+FREE = re.compile(
+    r"(limits|prices)(\.|$)|max_missing$"
+    r"|agents\..+\.(concurrency|requests_per_second|timeout|attempts|api_key_env)$"
+    r"|agents\..+\.options\.(chunk|cache_gib)$"  # where a GPU's memory ran out
+)
 _NUMERIC = ("lwd-agents", "llvmlite", "numba", "numpy")
 _PACKAGES = {
     "llm": (
@@ -71,11 +80,15 @@ def new(name: str, config: Config, described: Mapping[str, Any]) -> dict[str, An
 def check_config(path: Path, manifest: Mapping[str, Any], config: Config) -> None:
     """Refuse to go on with another config; more steps or replicates make no other config.
 
+    Nor do keys that bound and pace the calls (``FREE``), and keys that the package had not yet
+    when the run began, at their defaults.
+
     Raises:
         BadInput: naming the keys that differ, with both values.
     """
-    old = dict(_flat(manifest["config"]))
+    old = dict(_flat(_with_defaults(manifest["config"], config)))
     new = dict(_flat(config.model_dump(mode="json")))
+    old, new = ({k: v for k, v in flat.items() if not FREE.match(k)} for flat in (old, new))
     for key in ("steps", "replicates"):
         if isinstance(old.get(key), int) and isinstance(new.get(key), int) and new[key] > old[key]:
             old[key] = new[key]
@@ -121,7 +134,9 @@ def resumed(manifest: Mapping[str, Any], config: Config, committed: int) -> dict
     """The manifest of a run that goes on after ``committed`` steps; a change of version is kept."""
     found = versions(config.world)
     changed = {p: v for p, v in found.items() if manifest["versions"].get(p) != v}
-    entry = {"time": now(), "committed": committed, "versions": changed}
+    old, new = (dict(_flat(c)) for c in (manifest["config"], config.model_dump(mode="json")))
+    keys = {k: [old.get(k), new.get(k)] for k in {**old, **new} if old.get(k) != new.get(k)}
+    entry = {"time": now(), "committed": committed, "versions": changed, "config": keys}
     return {
         **manifest,
         "status": "running",
@@ -130,6 +145,13 @@ def resumed(manifest: Mapping[str, Any], config: Config, committed: int) -> dict
         "config": config.model_dump(mode="json"),
         "resumed": [*manifest.get("resumed", []), entry],
     }
+
+
+def _with_defaults(old: Mapping[str, Any], config: Config) -> Mapping[str, Any]:
+    try:
+        return type(config).model_validate(old).model_dump(mode="json")
+    except ValidationError:  # of another world, or of keys that are gone
+        return old
 
 
 def _flat(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

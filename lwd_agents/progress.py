@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 if TYPE_CHECKING:
     from lwd_agents.engine import Round
+    from lwd_agents.ledger import Totals
 
 _BARS = "▁▂▃▄▅▆▇█"
 _ASCII_BARS = "_.-=+*#%"
@@ -61,6 +62,7 @@ class Pace:
         self._live = 0
         self._before = 0.0
         self._tokens = 0
+        self._spent: Totals | None = None
         self._seconds = 0.0
 
     def start(self) -> None:
@@ -77,11 +79,21 @@ class Pace:
         self._live += 1 + len(round.before)
         self._tokens += (round.line.get("tokens") or {}).get("output") or 0
         self._seconds += (round.line.get("seconds") or {}).get("generate") or 0.0
+        self._spent = round.spent
 
     @property
     def rate(self) -> str:
         """Tokens written per second of generation; empty where unknown."""
         return f"{self._tokens / self._seconds:,.0f} tokens/s" if self._tokens else ""
+
+    @property
+    def spent(self) -> str:
+        """All calls so far, their tokens and cost; empty where all run on this machine."""
+        spent = self._spent
+        if spent is None or not (spent.cost or spent.unpriced):
+            return ""
+        cost = "cost unknown" if spent.unpriced else f"${spent.cost:.4f}"
+        return f"{spent.calls:,} calls, {spent.tokens:,} tokens, {cost}"
 
     def left(self, round: Round, steps: int) -> str:
         """The time left, by the work that is left where the world knows it, else by the steps."""
@@ -141,7 +153,7 @@ class Lines:
         parts = [f"step {round.t}/{steps}", f"||D||_F {_norm(round.line.get('norm'))}"]
         if "internet_size" in round.line:
             parts.append(f"|A| {round.line['internet_size']}")
-        parts += [self._pace.rate, self._pace.left(round, steps)]
+        parts += [self._pace.rate, self._pace.spent, self._pace.left(round, steps)]
         print("  ".join(part for part in parts if part), file=self._stream, flush=True)
 
     def close(self) -> None:
@@ -199,4 +211,4 @@ class Live:
         grid.add_row(f"step {round.t}/{steps}", bar, self._pace.left(round, steps))
         norm = f"||D||_F {_norm(round.line.get('norm'))}"
         grid.add_row(norm, Text(sparkline(self._pace.norms, self._bars), "cyan"), self._pace.rate)
-        return Group(Text(self._text, "bold"), grid)
+        return Group(Text(self._text, "bold"), grid, Text(self._pace.spent))

@@ -27,11 +27,13 @@ from langgraph.checkpoint.memory import InMemorySaver
 from random_models import tiny_gguf, tiny_llama
 
 from lwd_agents.agents.agent import Agent, Reading, make_agent
+from lwd_agents.agents.calls import Caller, Gate
 from lwd_agents.agents.huggingface import HuggingFaceChat
 from lwd_agents.agents.llamacpp import LlamaCppChat
 from lwd_agents.errors import BadInput, RunStopped
 
 PROMPT = ChatPromptTemplate.from_messages([("human", "{posts}\n{query}")])
+ONE = Caller(gate=Gate(1))  # one call at a time
 READING = Reading(("Bitcoin rises.", "Miners sell."), "What next?")
 
 
@@ -109,7 +111,7 @@ def texts(agent: Agent, n: int = 8, seed: int = 100) -> list[str | None]:
 
 
 def test_the_prompt_is_given_the_posts_one_a_line() -> None:
-    agent = make_agent("a", Echo(asked=[]), prompt=PROMPT, max_concurrency=1)
+    agent = make_agent("a", Echo(asked=[]), prompt=PROMPT, caller=ONE)
     assert texts(agent, 1) == ["1: Bitcoin rises.\nMiners sell.\nWhat next?"]
     value = agent.render(Reading((), "What next?"))
     assert value is not None
@@ -138,16 +140,16 @@ def test_a_hugging_face_model_draws_natively() -> None:
 
 def test_a_chat_model_of_langchain_core() -> None:
     model = FakeListChatModel(responses=["one", "two", "three"])
-    agent = make_agent("f", model, prompt=PROMPT, max_concurrency=1)
+    agent = make_agent("f", model, prompt=PROMPT, caller=ONE)
     assert texts(agent, 3) == ["one", "two", "three"]
     assert agent.backend == {"class": "FakeListChatModel", "kind": "model"}
     one = agent.sample(READING, 1, 5, None)[0]
     assert (one.seed, one.input_tokens, one.output_tokens) == (None, None, None)
     generic = GenericFakeChatModel(messages=iter([AIMessage("x"), AIMessage("y")]))
-    assert texts(make_agent("g", generic, prompt=PROMPT, max_concurrency=1), 2) == ["x", "y"]
+    assert texts(make_agent("g", generic, prompt=PROMPT, caller=ONE), 2) == ["x", "y"]
     llm = FakeListLLM(responses=["u", "v"])
     prompt = PromptTemplate.from_template("{posts}{query}")
-    assert texts(make_agent("l", llm, prompt=prompt, max_concurrency=1), 2) == ["u", "v"]
+    assert texts(make_agent("l", llm, prompt=prompt, caller=ONE), 2) == ["u", "v"]
 
 
 def test_openai_over_http(provider: str) -> None:
@@ -176,12 +178,12 @@ def test_chat_hugging_face_of_langchain() -> None:
         pipeline_kwargs={"max_new_tokens": 5, "do_sample": True, "return_full_text": False},
     )
     model = langchain_huggingface.ChatHuggingFace(llm=pipeline)
-    agent = make_agent("c", model, prompt=PROMPT, max_concurrency=1)
+    agent = make_agent("c", model, prompt=PROMPT, caller=ONE)
     assert len(set(texts(agent, 4))) > 1
 
 
 def test_failed_empty_and_endless_draws_are_missing_with_their_reasons() -> None:
-    agent = make_agent("a", Echo(asked=[]), prompt=PROMPT, max_concurrency=1)
+    agent = make_agent("a", Echo(asked=[]), prompt=PROMPT, caller=ONE)
     responses = agent.sample(READING, 6, 0, None)
     assert [response.missing for response in responses] == [
         None,
@@ -209,7 +211,7 @@ def test_a_graph_is_given_messages_and_its_last_ai_message_counts() -> None:
     assert len({response.text for response in drawn}) == 8
     assert [response.seed for response in drawn] == list(range(100, 108))
     echo = Echo(asked=[])
-    asked = make_agent("e", create_agent(echo), prompt=PROMPT, max_concurrency=1)
+    asked = make_agent("e", create_agent(echo), prompt=PROMPT, caller=ONE)
     assert texts(asked, 1) == ["1: Bitcoin rises.\nMiners sell.\nWhat next?"]
 
 
@@ -254,7 +256,7 @@ def test_an_answer_of_another_type_is_missing() -> None:
 def test_a_cache_never_hands_one_draw_out_twice(llm_cache: InMemoryCache) -> None:
     direct = make_agent("a", llama(), prompt=PROMPT)
     wrapped = make_agent("b", llama().with_retry(), prompt=PROMPT)
-    echo = make_agent("c", Echo(asked=[], cache=llm_cache), prompt=PROMPT, max_concurrency=1)
+    echo = make_agent("c", Echo(asked=[], cache=llm_cache), prompt=PROMPT, caller=ONE)
     for agent in (direct, wrapped):
         assert len(set(texts(agent))) == 8
     assert len(set(texts(echo, 2))) == 2
@@ -265,7 +267,7 @@ def test_a_cache_never_hands_one_draw_out_twice(llm_cache: InMemoryCache) -> Non
 
 def test_a_cache_that_cannot_be_seen_beforehand_is_seen_in_its_answers() -> None:
     echo = Echo(asked=[], cache=InMemoryCache())
-    agent = make_agent("g", create_agent(echo), prompt=PROMPT, max_concurrency=1)
+    agent = make_agent("g", create_agent(echo), prompt=PROMPT, caller=ONE)
     with pytest.raises(BadInput, match="cache"):
         texts(agent, 2)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -13,12 +14,14 @@ import numpy as np
 import pytest
 from langchain_core.callbacks import UsageMetadataCallbackHandler
 from langchain_core.messages import HumanMessage
+from langchain_core.runnables import RunnableLambda
+from langchain_core.runnables.config import merge_configs
 from random_gguf import Shape, write_random_gguf
 from random_models import tiny_gguf
 from scipy.stats import chisquare
 
 from lwd_agents.agents.llamacpp import LlamaCppChat
-from lwd_agents.agents.sampling import RANDOM_SEED
+from lwd_agents.agents.sampling import RANDOM_SEED, SEED_KEY
 from lwd_agents.agents.shared_prompt import Sampling
 from lwd_agents.errors import BadInput, RunStopped
 
@@ -158,6 +161,48 @@ def test_it_is_a_plain_chat_model_too() -> None:
     assert stopped.content == answer[: answer.index(answer[3:6])]
     with pytest.raises(ValueError, match="takes no tools"):
         model.invoke("Hello", tools=[])
+
+
+def test_an_answer_ends_before_a_stop_text_of_the_model_or_of_the_call() -> None:
+    plain = chat(max_tokens=32).invoke(A, seed=3).text
+    first, second = plain[8], next(letter for letter in plain[:8] if letter != plain[8])
+    model = chat(max_tokens=32, stop=[first])
+    assert model.invoke(A, seed=3).text == plain.partition(first)[0]
+    assert model.invoke(A, seed=3, stop=[second]).text == plain.partition(second)[0]
+    assert model._get_ls_params()["ls_stop"] == [first]
+
+
+def test_a_stream_is_the_whole_answer_at_once() -> None:
+    model = chat()
+    answer = model.invoke(A, seed=3)
+    chunks = list(model.stream(A, seed=3))
+    assert [chunk.text for chunk in chunks] == [answer.text]
+    assert chunks[0].usage_metadata == answer.usage_metadata
+    told = ("seed", "input_tokens", "output_tokens", "finish_reason", "model_name")
+    for key in told:
+        assert chunks[0].response_metadata[key] == answer.response_metadata[key]
+
+
+def test_who_listens_to_a_stream_changes_no_draw() -> None:
+    """A handler that streams turns other models' invoke into stream, which knows no run's seed."""
+    model = chat()
+    drawn = texts(model, A, 40, 100)
+
+    async def listen(given: Any, **kwargs: Any) -> list[Any]:
+        step = RunnableLambda(lambda _, config: given(config))
+        return [
+            event["data"]["output"]
+            async for event in step.astream_events(0, version="v2")
+            if event["event"] == "on_chain_end"
+        ]
+
+    seeded = {"metadata": {SEED_KEY: 100}}
+    one = asyncio.run(listen(lambda config: model.invoke(A, merge_configs(config, seeded)).text))
+    assert one[-1] == drawn[0]
+    many = asyncio.run(
+        listen(lambda config: texts(model, A, 40, 100, callbacks=config["callbacks"]))
+    )
+    assert many[-1] == drawn
 
 
 def test_seeds_that_llama_cpp_reads_otherwise_are_refused() -> None:

@@ -47,10 +47,19 @@ def test_an_embedded_model_is_found_by_its_name(
 
 
 @pytest.mark.parametrize(
-    "spec", ["north", "pocket:", "openai:gpt", "", "gguf", "file:x.gguf", "GGUF:a/b/c.gguf"]
+    ("spec", "said"),
+    [
+        ("north", "pocket:NAME, gguf:"),
+        ("pocket:", "pocket:NAME, gguf:"),
+        ("", "pocket:NAME, gguf:"),
+        ("gguf", "pocket:NAME, gguf:"),
+        ("opnai:gpt", "did you mean 'openai:gpt'"),
+        ("file:x.gguf", "there is no provider and no module 'file' here"),
+        ("GGUF:a/b/c.gguf", "pocket:NAME, gguf:"),
+    ],
 )
-def test_an_unknown_spec_names_the_choices(spec: str) -> None:
-    with pytest.raises(BadInput, match=r"pocket:NAME, gguf:") as error:
+def test_an_unknown_spec_names_the_choices(spec: str, said: str) -> None:
+    with pytest.raises(BadInput, match=said) as error:
         resolve(spec)
     assert "\n" not in str(error.value)
 

@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
+
+import pytest
 
 from lwd_agents.engine import Round
+from lwd_agents.ledger import Totals
 from lwd_agents.progress import Lines, Live, Silent, choose, sparkline
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
 
 
 def line(t: int, norm: float | None, replayed: bool = False) -> Round:
@@ -40,6 +49,28 @@ def test_lines_are_plain_and_say_what_was_there_already() -> None:
     assert text[2].startswith("step 2/3  ||D||_F 0.8123  |A| 26  2,000 tokens/s  0:0")
     assert "||D||_F not defined" in text[3]
     assert "\x1b" not in out.getvalue()
+
+
+def test_calls_that_cost_money_are_told_in_all_and_local_ones_are_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    out = io.StringIO()
+    shown = Lines(out)
+    shown.phase("three agents")
+    paid = Totals(calls=12, input_tokens=1_000, output_tokens=234, cost=0.01234)
+    for t, spent in enumerate([Totals(calls=3), paid, replace(paid, unpriced=2)]):
+        shown.round(replace(line(t, 1.0), spent=spent), 3)
+    lines = out.getvalue().splitlines()[1:]
+    assert "calls" not in lines[0]
+    assert "12 calls, 1,234 tokens, $0.0123" in lines[1]
+    assert "12 calls, 1,234 tokens, cost unknown" in lines[2]
+    live = Terminal()
+    screen = Live(live)
+    screen.phase("three agents")
+    screen.round(replace(line(0, 1.0), spent=paid), 3)
+    screen.close()
+    assert "12 calls, 1,234 tokens, $0.0123" in live.getvalue()
 
 
 def test_the_choice() -> None:

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from lwd_agents.agents.sampling import RANDOM_SEED, check_seeds, failed, response
+from lwd_agents.agents.sampling import RANDOM_SEED, check_seeds, reason, response
 from lwd_agents.errors import BadInput
 
 
@@ -30,12 +30,12 @@ def test_an_answer_of_100_kb_is_missing_and_20_000_characters_are_not() -> None:
 def test_half_a_surrogate_pair_is_no_text() -> None:
     half = chr(0xD83D)
     assert response(f"up {half}").missing == "not text: half a surrogate pair"
-    assert failed(ValueError(half)).missing == "ValueError: ?"
+    assert reason(ValueError(half)) == "ValueError: ?"
 
 
 def test_a_failure_is_one_line_with_its_class() -> None:
-    assert failed(ValueError("\nno such\nmodel"), 7).missing == "ValueError: no such"
-    assert failed(TimeoutError()).missing == "TimeoutError"
+    assert reason(ValueError("\nno such\nmodel")) == "ValueError: no such"
+    assert reason(TimeoutError()) == "TimeoutError"
 
 
 def test_seeds_stay_below_the_value_that_means_random() -> None:

@@ -11,27 +11,40 @@ Its model is anything LangChain runs. Three kinds are told apart:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import bisect
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from langchain_core.caches import BaseCache
-from langchain_core.globals import get_llm_cache
 from langchain_core.language_models.base import BaseLanguageModel
-from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.prompt_values import PromptValue
 from langchain_core.prompts import BasePromptTemplate
-from langchain_core.runnables import Runnable, RunnableConfig, ensure_config
-from langchain_core.runnables.base import RunnableBindingBase
+from langchain_core.runnables import Runnable, RunnableConfig
 
-from lwd_agents.agents.sampling import SEED_KEY, Response, check_seeds, failed, response
+from lwd_agents.agents.calls import Caller, Gate
+from lwd_agents.agents.describing import (
+    DescribesItself,
+    describe,
+    innermost,
+    redact_keys,
+    whole,
+)
+from lwd_agents.agents.drawing import (
+    ChoicesDrawer,
+    Drawer,
+    SharedDrawer,
+    SingleDrawer,
+    is_llama_cpp_python,
+    own_config,
+)
+from lwd_agents.agents.sampling import Response, check_seeds
 from lwd_agents.agents.shared_prompt import SharedPromptChat
-from lwd_agents.errors import BadInput, LwdError
+from lwd_agents.errors import BadInput
 
 Kind = Literal["model", "graph", "runnable"]
 VARIABLES = ("posts", "query")
 NO_POSTS = "(none)"
+MOST_CHOICES = 128  # OpenAI gives no more in one call
 
 
 @dataclass(frozen=True)
@@ -47,21 +60,33 @@ class Reading:
         return {"posts": "\n".join(self.posts) or NO_POSTS, "query": self.query}
 
 
+def within(agent: Agent, posts: list[str], query: str, budget: int | None) -> list[str]:
+    """The first of the posts, as many as a prompt of at most ``budget`` tokens holds."""
+    if budget is None:
+        return posts
+
+    def fits(count: int) -> bool:
+        tokens = agent.count_tokens(Reading(tuple(posts[:count]), query))
+        assert tokens is not None, agent.name  # checked before the run
+        return tokens <= budget
+
+    if fits(len(posts)):
+        return posts
+    return posts[: bisect.bisect_left(range(len(posts)), True, key=lambda m: not fits(m + 1))]
+
+
 @dataclass(frozen=True)
 class Agent:
     """A named model that reads and answers; make one with ``make_agent``.
 
-    ``native`` tells whether n draws share one reading of the prompt. ``context_length`` and
-    ``max_tokens`` (tokens) are None where the backend does not tell; ``backend`` is JSON, and
-    ``files`` are what the model was read from.
+    ``drawer`` makes its draws. ``context_length`` and ``max_tokens`` (tokens) are None where the
+    backend does not tell; ``backend`` is JSON, and ``files`` are what the model was read from.
     """
 
     name: str
     kind: Kind
-    runnable: Runnable[Any, Any]
     prompt: BasePromptTemplate[Any] | None
-    shared: SharedPromptChat | None
-    max_concurrency: int
+    drawer: Drawer
     context_length: int | None
     max_tokens: int | None
     backend: dict[str, Any]
@@ -69,8 +94,13 @@ class Agent:
 
     @property
     def native(self) -> bool:
-        """Whether n draws share one reading of the prompt."""
-        return self.shared is not None
+        """Whether n draws are asked for in one call."""
+        return not isinstance(self.drawer, SingleDrawer)
+
+    @property
+    def remote(self) -> bool:
+        """Whether its calls wait for somebody else, so that those of other agents may run too."""
+        return bool(self.backend.get("remote"))
 
     def render(self, reading: Reading, config: RunnableConfig | None = None) -> PromptValue | None:
         """The prompt as the model gets it; None for a runnable that writes its own."""
@@ -81,10 +111,10 @@ class Agent:
 
     def count_tokens(self, reading: Reading) -> int | None:
         """The prompt's length in tokens, or None where the backend cannot tell."""
-        value = self.render(reading)
-        if value is None or self.shared is None:
+        value, model = self.render(reading), self.drawer.model
+        if value is None or not isinstance(model, DescribesItself):
             return None
-        return self.shared.count_tokens(value.to_messages())
+        return model.count_tokens(value.to_messages())
 
     def sample(
         self, reading: Reading, n: int, seed: int, config: RunnableConfig | None = None
@@ -96,34 +126,14 @@ class Agent:
         it would hand one draw out n times.
         """
         check_seeds(seed, n)
-        own = _own_config(config)
-        value = self.render(reading, own)
-        if self.shared is not None and value is not None:
-            return _draw_at_once(self.shared, value, n, seed, own)
-        runnable = _without_cache(self.name, self.runnable)
-        inputs = [self._input(reading, value) for _ in range(n)]
-        configs = [_draw_config(own, seed + j, self.max_concurrency) for j in range(n)]
-        # The base class's batch: n plain invocations in threads. A class's own batch may raise
-        # at the first failure, or ask a cache once for all.
-        answers = Runnable.batch(runnable, inputs, configs, return_exceptions=True)
-        return [self._response(answer) for answer in answers]
+        return self.drawer.draw(self.given(reading, config), n, seed, config)
 
-    def _input(self, reading: Reading, value: PromptValue | None) -> Any:
+    def given(self, reading: Reading, config: RunnableConfig | None = None) -> Any:
+        """What the model is given for a reading."""
+        value = self.render(reading, own_config(config))
         if value is None:
             return reading.variables
-        if self.kind == "graph":  # a graph writes ids into the messages that it is given
-            return {"messages": [message.model_copy() for message in value.to_messages()]}
-        return value
-
-    def _response(self, answer: Any) -> Response:
-        if isinstance(answer, LwdError):
-            raise answer
-        if isinstance(answer, Exception):
-            return failed(answer)
-        try:
-            return _read(self.name, answer)
-        except TypeError as error:
-            return failed(error)
+        return {"messages": value.to_messages()} if self.kind == "graph" else value
 
 
 def make_agent(
@@ -131,14 +141,14 @@ def make_agent(
     model_or_runnable: Runnable[Any, Any],
     *,
     prompt: BasePromptTemplate[Any] | None = None,
-    max_concurrency: int = 8,
+    caller: Caller | None = None,
 ) -> Agent:
     """Make an agent of a model, a graph that takes messages, or any other runnable.
 
     ``prompt`` has the variables posts and query, and is needed unless the runnable takes these
-    itself. ``max_concurrency`` bounds the draws under way at once where they don't share a
-    prompt. Raises BadInput for what is not runnable, a prompt with other variables, and a graph
-    with a checkpointer (its draws would not be independent).
+    itself. ``caller`` bounds, repeats and counts its calls. Raises BadInput for what is not
+    runnable, a prompt with other variables, a graph with a checkpointer (its draws would not be
+    independent), and a seed bound to the model (its draws would all be one).
     """
     if not isinstance(model_or_runnable, Runnable):
         raise BadInput(
@@ -150,40 +160,59 @@ def make_agent(
         prompt = None
     else:
         _check_prompt(name, prompt)
-    inner = _innermost(model_or_runnable)
+    inner = innermost(model_or_runnable)
     if getattr(inner, "checkpointer", None):
         raise BadInput(
             f"agent {name}: a graph with a checkpointer remembers one draw in the next; "
             "compile it without"
         )
-    shared = _shared(model_or_runnable)
+    if "seed" in (getattr(model_or_runnable, "kwargs", None) or {}):
+        raise BadInput(
+            f"agent {name}: a seed is bound to its model, so all draws would be one; "
+            "leave it out: every draw gets its own"
+        )
+    own = model_or_runnable if isinstance(model_or_runnable, DescribesItself) else None
     return Agent(
         name=name,
         kind=kind,
-        runnable=model_or_runnable,
         prompt=prompt,
-        shared=shared,
-        max_concurrency=max_concurrency,
-        context_length=shared.context if shared else None,
-        max_tokens=shared.max_tokens if shared else _whole(inner, "max_tokens"),
-        backend=shared.backend if shared else _describe(kind, model_or_runnable, inner),
-        files=shared.files if shared else (),
+        drawer=_drawer(name, kind, model_or_runnable, caller or Caller(name)),
+        context_length=own.context if own else None,
+        max_tokens=whole(inner, "max_tokens"),
+        backend=own.backend if own else describe(kind, model_or_runnable, inner),
+        files=own.files if own else (),
     )
 
 
-def _innermost(runnable: Runnable[Any, Any]) -> Runnable[Any, Any]:
-    while isinstance(runnable, RunnableBindingBase):
-        runnable = runnable.bound
-    return runnable
+def _drawer(name: str, kind: Kind, runnable: Runnable[Any, Any], caller: Caller) -> Drawer:
+    """The fastest way to n draws; a model in a wrapper is invoked draw by draw."""
+    if isinstance(runnable, SharedPromptChat):
+        return SharedDrawer(name, runnable, caller)
+    redact_keys(runnable)
+    fields = getattr(type(runnable), "model_fields", {})
+    takes_seed = isinstance(runnable, BaseLanguageModel) and "seed" in fields
+    inner = innermost(runnable)
+    if is_llama_cpp_python(inner):  # two threads in it abort the process
+        caller = replace(caller, gate=Gate(1, caller.gate.requests_per_second))
+    single = SingleDrawer(name, runnable, caller, takes_seed, whole(inner, "max_tokens"))
+    if kind == "model" and is_openai(runnable):
+        return ChoicesDrawer(runnable, single, most=MOST_CHOICES)
+    return single
 
 
-def _shared(runnable: Runnable[Any, Any]) -> SharedPromptChat | None:
-    """The model itself, if its draws share a prompt; one in a wrapper is invoked draw by draw."""
-    return runnable if isinstance(runnable, SharedPromptChat) else None
+def is_openai(runnable: object) -> bool:
+    """Whether it speaks OpenAI's chat completions, by the class of langchain-openai.
+
+    That package is an extra: its classes are told by their names.
+    """
+    return any(
+        cls.__name__ == "BaseChatOpenAI" and cls.__module__.startswith("langchain_openai")
+        for cls in type(runnable).__mro__
+    )
 
 
 def _kind(runnable: Runnable[Any, Any]) -> Kind:
-    inner = _innermost(runnable)
+    inner = innermost(runnable)
     if isinstance(inner, BaseLanguageModel):
         return "model"
     try:
@@ -201,105 +230,3 @@ def _check_prompt(name: str, prompt: BasePromptTemplate[Any] | None) -> None:
         raise BadInput(
             f"agent {name}: its prompt asks for {', '.join(unknown)}; there are only posts, query"
         )
-
-
-def _whole(owner: object, field: str) -> int | None:
-    value = getattr(owner, field, None)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def _describe(
-    kind: Kind, runnable: Runnable[Any, Any], inner: Runnable[Any, Any]
-) -> dict[str, Any]:
-    """What can be told of a foreign model without its secrets."""
-    about: dict[str, Any] = {"class": type(inner).__name__, "kind": kind}
-    if inner is not runnable:
-        about["wrapped_in"] = type(runnable).__name__
-    for field in ("model", "model_name", "model_id", "temperature", "max_tokens", "top_p"):
-        value = getattr(inner, field, None)
-        if isinstance(value, str | int | float | None) and value is not None:
-            about[field] = value
-    return about
-
-
-def _own_config(config: RunnableConfig | None) -> RunnableConfig:
-    """The caller's config without what belongs to the caller's own run alone."""
-    own = ensure_config(config)
-    own.pop("run_id", None)
-    own.pop("run_name", None)
-    return own
-
-
-def _draw_config(config: RunnableConfig, seed: int, most: int) -> RunnableConfig:
-    return {
-        **config,
-        "metadata": {**config.get("metadata", {}), SEED_KEY: seed},
-        "max_concurrency": config.get("max_concurrency") or most,
-    }
-
-
-def _draw_at_once(
-    model: SharedPromptChat, value: PromptValue, n: int, seed: int, config: RunnableConfig
-) -> list[Response]:
-    try:
-        result = model.generate_prompt(
-            [value],
-            callbacks=config.get("callbacks"),
-            tags=config.get("tags"),
-            metadata=config.get("metadata"),
-            n=n,
-            seed=seed,
-        )
-    except LwdError:
-        raise
-    except Exception as error:
-        return [failed(error, seed + j) for j in range(n)]
-    answers = [_read("", generation.message) for generation in result.generations[0]]  # type: ignore[union-attr]
-    assert len(answers) == n
-    return answers
-
-
-def _without_cache(name: str, runnable: Runnable[Any, Any]) -> Runnable[Any, Any]:
-    """The same runnable, with the cache of the model that can be seen in it switched off."""
-    if isinstance(runnable, RunnableBindingBase):
-        return runnable.model_copy(update={"bound": _without_cache(name, runnable.bound)})
-    if isinstance(runnable, BaseLanguageModel):
-        cache = runnable.cache
-        if isinstance(cache, BaseCache) or (cache is not False and get_llm_cache() is not None):
-            return runnable.model_copy(update={"cache": False})
-        return runnable
-    if get_llm_cache() is not None:
-        raise BadInput(_cache_error(name))
-    return runnable
-
-
-def _cache_error(name: str) -> str:
-    return (
-        f"agent {name}: a LangChain LLM cache would hand one draw out again and again; take it "
-        "away with langchain_core.globals.set_llm_cache(None), or the model's own with cache=False"
-    )
-
-
-def _read(name: str, answer: Any) -> Response:
-    """An answer in any of the forms that a runnable may give it: text, message, or messages."""
-    if isinstance(answer, str):
-        return response(answer)
-    if isinstance(answer, Mapping) and isinstance(answer.get("messages"), Sequence):
-        said = [message for message in answer["messages"] if isinstance(message, AIMessage)]
-        if not said:
-            raise TypeError("no AI message among the messages of the answer")
-        answer = said[-1]
-    if not isinstance(answer, BaseMessage):
-        raise TypeError(f"an answer of type {type(answer).__name__}, not text or a message")
-    usage: Mapping[str, Any] = getattr(answer, "usage_metadata", None) or {}
-    if usage.get("total_cost") == 0:  # how langchain-core marks what comes from a cache
-        raise BadInput(_cache_error(name))
-    about = {**usage, **answer.response_metadata}
-    reason = about.get("finish_reason") or about.get("stop_reason")
-    return response(
-        str(answer.text),
-        seed=about.get("seed"),
-        input_tokens=about.get("input_tokens"),
-        output_tokens=about.get("output_tokens"),
-        finish_reason=reason if isinstance(reason, str) else None,
-    )

@@ -57,6 +57,7 @@ class LlamaCppChat(SharedPromptChat):
     flash_attention: bool = False  # llama.cpp's is slower on a processor at some 40 rows a batch
     cache_type: Literal["f16", "f32"] = "f16"
     ignore_eos: bool = False
+    room: int | None = None  # tokens of an answer to keep cells for: another agent may write more
 
     OPTIONS: ClassVar[tuple[str, ...]] = (
         "context_length",
@@ -81,7 +82,8 @@ class LlamaCppChat(SharedPromptChat):
             )
         self._trained = header.context_length
         self.check_context()
-        cells = self.context + self.draws * self.max_tokens  # a full cache fails the request
+        longest = max(self.max_tokens, self.room or 0)
+        cells = self.context + self.draws * longest  # a full cache fails the request
         self._engine = engine_for(
             EngineSettings(
                 path=path,

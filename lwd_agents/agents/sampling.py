@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lwd_agents.errors import BadInput
+from lwd_agents.secrets import redact
 
 MAX_CHARACTERS = 20_000
 SEED_KEY = "lwd_seed"  # in a RunnableConfig's metadata: the seed of the draw that is being made
+EMPTY = "empty answer"
 RANDOM_SEED = 2**32 - 1  # llama.cpp reads this value as "choose one yourself"
 
 
@@ -28,6 +30,14 @@ class Response:
     output_tokens: int | None
     finish_reason: str | None
 
+    def with_seed(self, seed: int) -> Response:
+        """The same draw, with the seed that it was asked for with."""
+        return replace(self, seed=seed)
+
+    def of_many(self) -> Response:
+        """The same draw, one of several whose tokens were only counted together."""
+        return replace(self, output_tokens=None)
+
 
 def response(
     text: str,
@@ -40,7 +50,7 @@ def response(
     """Record a draw: present, or missing because it is empty, too long, or not text."""
     missing = None
     if not text.strip():
-        missing = "empty answer"
+        missing = EMPTY
     elif len(text) > MAX_CHARACTERS:
         missing = f"longer than {MAX_CHARACTERS:,} characters ({len(text):,})"
     elif any("\ud800" <= character <= "\udfff" for character in text):
@@ -49,12 +59,16 @@ def response(
     return Response(kept, missing, seed, input_tokens, output_tokens, finish_reason)
 
 
-def failed(error: BaseException, seed: int | None = None) -> Response:
-    """Record a draw that raised: the class and the first line of the message."""
+def reason(error: BaseException) -> str:
+    """Why something failed, in one line without keys: the class and the message's first line."""
     first = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
-    reason = f"{type(error).__name__}: {first}" if first else type(error).__name__
-    reason = reason.encode(errors="replace").decode()
-    return Response(None, reason[:500], seed, None, None, None)
+    said = f"{type(error).__name__}: {first}" if first else type(error).__name__
+    return redact(said.encode(errors="replace").decode())[:500]
+
+
+def failed(why: str, seed: int | None = None) -> Response:
+    """Record a draw that is missing because its call failed."""
+    return Response(None, why, seed, None, None, None)
 
 
 def check_seeds(seed: int, n: int) -> None:

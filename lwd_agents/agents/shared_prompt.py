@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import random
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.messages.ai import UsageMetadata
-from langchain_core.outputs import ChatGeneration, ChatResult
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from pydantic import Field
 
 from lwd_agents.agents.sampling import RANDOM_SEED, SEED_KEY, check_seeds
@@ -48,7 +48,8 @@ class SharedPromptChat(BaseChatModel):
     """A chat model whose ``generate([messages], n=n, seed=seed)`` reads its prompt once.
 
     Draw j uses seed + j alone; without a seed, the draw's own from the run's metadata is used,
-    else ``seed``, else a random one. No draw depends on earlier calls. Each message's
+    else ``seed``, else a random one. No draw depends on earlier calls. An answer ends before the
+    first of the call's ``stop`` texts, or else of the model's own. Each message's
     ``response_metadata`` has its seed, input_tokens, output_tokens and finish_reason, and the
     first message's ``usage_metadata`` counts the whole call once. The prompt is never cut: one
     that leaves no room for the new tokens raises RunStopped.
@@ -59,6 +60,7 @@ class SharedPromptChat(BaseChatModel):
     draws: int = Field(default=1, ge=1)
     context_length: int | None = Field(default=None, ge=1)
     seed: int | None = Field(default=None, ge=0, lt=RANDOM_SEED)
+    stop: list[str] | None = None
 
     OPTIONS: ClassVar[tuple[str, ...]] = ()
 
@@ -131,8 +133,9 @@ class SharedPromptChat(BaseChatModel):
         return {"model_name": self.label, "temperature": self.temperature}
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> Any:
-        usual = super()._get_ls_params(stop=stop, **kwargs)
-        return {**usual, "ls_provider": self._llm_type, "ls_model_name": self.label}
+        usual = super()._get_ls_params(stop=stop or self.stop, **kwargs)
+        name = kwargs.get("model") or self.label
+        return {**usual, "ls_provider": self._llm_type, "ls_model_name": name}
 
     def _generate(
         self,
@@ -153,11 +156,34 @@ class SharedPromptChat(BaseChatModel):
         sampling = Sampling(
             self.temperature if temperature is None else temperature,
             max_tokens or self.max_tokens,
-            tuple(stop or ()),
+            tuple(stop or self.stop or ()),
         )
         prompt = self.tokens(messages)
         self._check_room(len(prompt), sampling.max_tokens)
         return self._result(self.draw(prompt, n, seed, sampling), len(prompt), seed)
+
+    def _streaming_disabled(self, **kwargs: Any) -> bool:
+        """Only who calls ``stream`` gets a stream: as one, a draw would lose its run's seed."""
+        wanted = bool(kwargs.get("stream")) and kwargs.get("n", 1) == 1
+        return not wanted or super()._streaming_disabled(**kwargs)
+
+    def _stream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> Iterator[ChatGenerationChunk]:
+        """The whole answer as one chunk."""
+        message = self._generate(messages, stop, run_manager, **kwargs).generations[0].message
+        assert isinstance(message, AIMessage)
+        chunk = AIMessageChunk(
+            content=message.content,
+            response_metadata=message.response_metadata,
+            usage_metadata=message.usage_metadata,
+            chunk_position="last",
+        )
+        yield ChatGenerationChunk(message=chunk)
 
     def _seed(self, given: int | None, run_manager: CallbackManagerForLLMRun | None) -> int:
         from_run = (run_manager.metadata if run_manager else {}).get(SEED_KEY)

@@ -21,6 +21,7 @@ from lwd_agents import resources
 from lwd_agents.config.gmm import GmmConfig
 from lwd_agents.config.llm import LlmConfig
 from lwd_agents.errors import BadInput
+from lwd_agents.secrets import looks_secret
 
 CONFIGS: dict[str, type[LlmConfig] | type[GmmConfig]] = {"llm": LlmConfig, "gmm": GmmConfig}
 
@@ -99,7 +100,10 @@ class Experiment:
             hint = f"; did you mean {close[0]!r}?" if close else ""
             return f"{self._where(key)}: unknown key {loc[-1]!r}{hint} {_choices(known)}"
         if kind == "missing":
-            return f"{self._where(key)}: this key is missing"
+            beside = f"{'.'.join(loc[:-1])}."  # it is missing where something was laid beside it
+            laid = [origin for other, origin in self.origins.items() if other.startswith(beside)]
+            where = f"{laid[-1]}: {key}" if laid and len(loc) > 1 else self._where(key)
+            return f"{where}: this key is missing"
         message = _said(first["msg"])
         if not loc:  # a check of several keys together: its message begins with the one to change
             key, colon, rest = message.partition(": ")
@@ -130,7 +134,8 @@ def read_experiment(
             value = yaml.safe_load(text)
         except yaml.YAMLError:
             value = text
-        experiment.put(key.strip(), value, f"--set {setting}")
+        said = f"{key}=..." if looks_secret(key) else setting  # a key is not to be repeated
+        experiment.put(key.strip(), value, f"--set {said}")
     return experiment
 
 
@@ -172,7 +177,7 @@ def _index(items: list[Any], part: str, key: str, origin: str) -> int:
 def _keys_at(model: type[BaseModel], loc: Sequence[str]) -> list[str]:
     """The known keys of the part of the config that ``loc`` leads to."""
     for part in loc:
-        if part.isdecimal():
+        if part not in model.model_fields:  # a list's number, or a mapping's key
             continue
         annotation = model.model_fields[part].annotation
         nested = [annotation, *getattr(annotation, "__args__", ())]

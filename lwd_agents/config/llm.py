@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
-from lwd_agents.config.parts import Count, Part, ReadingConfig
+from lwd_agents.config.parts import Count, Exact, Part, ReadingConfig
+from lwd_agents.secrets import looks_secret
 
 
 class InternetConfig(Part):
@@ -17,13 +19,78 @@ class InternetConfig(Part):
 
 
 class AgentConfig(Part):
-    """A named model: ``model`` is a spec such as ``pocket:north``, ``gguf:...`` or ``hf:...``."""
+    """A named model: ``model`` is a spec such as ``pocket:north`` or ``openai:...``.
+
+    ``options`` are the backend's own. ``base_url`` is the address of a provider's server, and
+    ``api_key_env`` the environment variable that holds its key: a key itself is never in a config.
+    The last four hold for models that are called: how many calls may be under way at once, how
+    many may start in a second (both for all agents of one model together), how long one may be
+    silent (seconds), and how often one that fails is made in all.
+    """
 
     name: str = Field(min_length=1, max_length=64, pattern=r"^[^\s/\\\x00]+$")
     model: str = Field(min_length=1)
+    base_url: str | None = None
+    api_key_env: str | None = Field(default=None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
     temperature: float = Field(default=1.0, ge=0.0, allow_inf_nan=False)
     max_tokens: Count = 48
     options: dict[str, Any] = Field(default_factory=dict)
+    concurrency: Count = 8
+    requests_per_second: float | None = Field(default=None, gt=0.0, allow_inf_nan=False)
+    timeout: float = Field(default=120.0, gt=0.0, allow_inf_nan=False)
+    attempts: Count = 5
+
+    @model_validator(mode="after")
+    def _no_keys(self) -> AgentConfig:
+        for name in self.options:
+            if looks_secret(name):
+                raise ValueError(
+                    f"options.{name}: a key never stands in a config; put it into an environment "
+                    "variable and name that in api_key_env"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _an_address(self) -> AgentConfig:
+        if self.base_url is None:
+            return self
+        try:
+            url = urlsplit(self.base_url)
+            sound = url.scheme in ("http", "https") and bool(url.hostname)
+            bare = not (url.username or url.password or url.query or url.fragment)
+        except ValueError:
+            sound, bare = False, True
+        if not bare:
+            raise ValueError(
+                "base_url: it holds more than an address (a user, a password, a query); "
+                "name an environment variable with the key in api_key_env"
+            )
+        if not sound:
+            raise ValueError("base_url: not an address such as http://127.0.0.1:8000/v1")
+        return self
+
+
+class TextReadingConfig(ReadingConfig):
+    """What an agent reads. ``budget``: tokens that a prompt may have; posts beyond it are not read,
+    the last drawn first, and a step records how many were asked for (``k_asked``) and read."""
+
+    budget: Count | None = None
+
+
+class PriceConfig(Part):
+    """What a model's tokens cost, in US dollars per million."""
+
+    input: Exact = Field(ge=0)
+    output: Exact = Field(ge=0)
+
+
+class LimitsConfig(Part):
+    """Where a run stops, resumably: tokens (read and written) and cost of the whole run in US
+    dollars, and minutes of one command."""
+
+    tokens: Count | None = None
+    cost: Exact | None = Field(default=None, gt=0)
+    minutes: float | None = Field(default=None, gt=0.0, allow_inf_nan=False)
 
 
 class PostingConfig(Part):
@@ -54,13 +121,16 @@ class LlmConfig(Part):
     agents: tuple[AgentConfig, ...] = Field(min_length=1)
     steps: Count = 60
     draws: Annotated[int, Field(ge=1, le=100_000, strict=True)] = 40
-    reading: ReadingConfig = ReadingConfig()
+    reading: TextReadingConfig = TextReadingConfig()
     readership: Literal["complete"] = "complete"
     posting: PostingConfig = PostingConfig()
     embedding: EmbeddingConfig = EmbeddingConfig()
     placebo: Literal[False] = False
     replicates: Literal[1] = 1
     max_missing: float = Field(default=0.5, ge=0.0, le=1.0)
+    marks: tuple[str, ...] = ()
+    prices: dict[str, PriceConfig] = Field(default_factory=dict)
+    limits: LimitsConfig = LimitsConfig()
     seed: Annotated[int, Field(strict=True)] = 0
 
     @model_validator(mode="after")

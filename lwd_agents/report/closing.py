@@ -31,12 +31,33 @@ def closing(trajectory: Trajectory, console: Console | None = None) -> None:
         if last < first:
             _say(console, _ALONE)
         _answers(trajectory, console)
+        _account(trajectory, console)
     else:
         _replicates(trajectory, console)
     figures = sorted((trajectory.path / "figures").glob("*.png"))
     _say(console, f"run: {trajectory.path} ({trajectory.manifest['status']})")
     for figure in figures:
         _say(console, f"figure: {figure}")
+
+
+def _account(trajectory: Trajectory, console: Console) -> None:
+    """What was asked of the models, and what failed or was marked."""
+    said = trajectory.summary
+    spent = said["spent"]
+    tokens = spent["input_tokens"] + spent["output_tokens"]
+    about = "about " if spent["estimated"] else ""
+    cost = "at a cost that is not known" if spent["cost"] is None else f"for ${spent['cost']:.4f}"
+    failed = f" ({spent['failed']:,} failed)" if spent["failed"] else ""
+    line = f"calls: {spent['calls']:,}{failed}, {about}{tokens:,} tokens"
+    _say(console, f"{line}, {cost}." if spent["cost"] != 0 else f"{line}.")
+    if said["missing"]:
+        _say(
+            console,
+            f"missing draws: {said['missing']:,} of {said['responses'] + said['missing']:,}.",
+        )
+    if marked := said.get("marked"):
+        counts = ", ".join(f"{rule} {count:,}" for rule, count in marked.items())
+        _say(console, f"marked responses of {said['responses']:,}: {counts}.")
 
 
 def _say(console: Console, line: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from lwd_agents.ledger import read_totals
 from lwd_agents.trajectory import Trajectory
 
 
@@ -41,7 +42,28 @@ def _of_texts(trajectory: Trajectory) -> dict[str, Any]:
         "missing": len(responses) - len(present),
         "different_texts": int(present["text"].nunique()),
         "tokens": {name: _sum([t[name] for t in tokens]) for name in ("input", "output")},
+        "spent": _spent(trajectory),
+        **({"marked": _marked(trajectory)} if "marked" in trajectory.rounds[0] else {}),
     }
+
+
+def _spent(trajectory: Trajectory) -> dict[str, Any]:
+    """All calls of the run, those of steps that were not committed too (calls.jsonl)."""
+    totals = read_totals(trajectory.path)
+    return {
+        "calls": totals.calls,
+        "failed": totals.failed,
+        "input_tokens": totals.input_tokens,
+        "output_tokens": totals.output_tokens,
+        "estimated": totals.estimated > 0,
+        "cost": None if totals.unpriced else round(totals.cost, 6),
+    }
+
+
+def _marked(trajectory: Trajectory) -> dict[str, int]:
+    """How many responses each declared rule marks."""
+    lines = [by_rule for line in trajectory.rounds for by_rule in line["marked"].values()]
+    return {rule: sum(line[rule] for line in lines) for rule in lines[0]}
 
 
 def _of_replicates(trajectory: Trajectory) -> dict[str, Any]:

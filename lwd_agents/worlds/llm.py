@@ -7,10 +7,10 @@ A(t) before any of them posts, so neither their order nor their speed can change
 
 from __future__ import annotations
 
-import math
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,8 @@ from langchain_core.runnables import RunnableConfig, RunnableLambda
 from numpy.typing import NDArray
 
 from lwd_agents import seeding
-from lwd_agents.agents.agent import Agent, Reading
+from lwd_agents.agents.agent import Agent, Reading, within
+from lwd_agents.agents.calls import threads
 from lwd_agents.agents.sampling import Response
 from lwd_agents.config import LlmConfig
 from lwd_agents.embedding import EmbeddingCache
@@ -28,19 +29,22 @@ from lwd_agents.errors import BadInput, RunStopped
 from lwd_agents.internet.post import SYNTHETIC, Post
 from lwd_agents.internet.retrievers import Reader
 from lwd_agents.internet.store import Internet
+from lwd_agents.ledger import Ledger
+from lwd_agents.marks import Rule
 from lwd_agents.measures.geometry import collapse_norm, distances, perspectives
+from lwd_agents.worlds.llm_round import (
+    Answers,
+    event,
+    number,
+    numbers,
+    posts_of,
+    rows_of,
+    stacked,
+    told,
+)
 
 ROUND_EVENT = "lwd.round"
 ANSWERS_EVENT = "lwd.answers"
-
-
-@dataclass(frozen=True)
-class Answers:
-    """What one agent read and answered at one step."""
-
-    reads: tuple[str, ...]
-    responses: tuple[Response, ...]
-    seconds: Mapping[str, float]
 
 
 class LlmWorld:
@@ -55,6 +59,8 @@ class LlmWorld:
         cache: phi, which already knows the posts of A(0).
         seeds: the posts of A(0).
         seed_vectors: their embeddings, (len(seeds), D).
+        ledger: the account of the calls.
+        rules: what answers are marked by; none marks nothing.
         callbacks: LangChain handlers that see the whole run.
     """
 
@@ -68,6 +74,8 @@ class LlmWorld:
         cache: EmbeddingCache,
         seeds: Sequence[Post],
         seed_vectors: NDArray[np.float32],
+        ledger: Ledger,
+        rules: Mapping[str, Rule],
         callbacks: Sequence[Any] = (),
     ) -> None:
         self._config = config
@@ -81,6 +89,9 @@ class LlmWorld:
         self._vectors: list[NDArray[np.float32]] = list(seed_vectors)
         self._run: RunnableConfig = {"callbacks": list(callbacks), "run_name": "lwd.run"}
         self._store_seconds = 0.0
+        self._ledger = ledger
+        self._rules = rules
+        self._reading = threading.Lock()
 
     def within(self, loop: Callable[[], None]) -> None:
         """Run the whole loop inside one Runnable: a trace is run > step > agent > model."""
@@ -97,7 +108,8 @@ class LlmWorld:
         return step.invoke(t, {**self._run, "run_name": f"step {t}"})
 
     def _step(self, t: int, config: RunnableConfig) -> Round:
-        answers = [self._serve(t, agent, config) for agent in self._agents]
+        self._ledger.begin(t)
+        answers = self._answers(t, config)
         seconds = {
             name: sum(answer.seconds[name] for answer in answers)
             for name in ("retrieve", "generate")
@@ -107,7 +119,7 @@ class LlmWorld:
         embedded = time.perf_counter()
         D = distances(perspectives(embeddings))
         measured = time.perf_counter()
-        posts = self._posts(t, answers)
+        posts = posts_of(t, self._query, answers)
         seconds |= {
             "embed": embedded - started,
             "measure": measured - embedded,
@@ -117,20 +129,32 @@ class LlmWorld:
             "t": t,
             "internet_size": len(self._internet),
             "synthetic": len(self._internet) - self._humans,
-            "k": {a.name: len(x.reads) for a, x in zip(self._agents, answers, strict=True)},
-            "norm": _number(collapse_norm(D)),
-            "distances": _numbers(D) if D.size <= MOST_DISTANCES else None,
-            "missing": {
-                a.name: sum(r.text is None for r in x.responses)
-                for a, x in zip(self._agents, answers, strict=True)
-            },
-            "tokens": _tokens(answers),
-            "reads": {a.name: x.reads for a, x in zip(self._agents, answers, strict=True)},
+            "norm": number(collapse_norm(D)),
+            "distances": numbers(D) if D.size <= MOST_DISTANCES else None,
+            **told(answers, self._rules, self._config.reading.budget is not None),
             "posted": [post.id for post in posts.values()],
             "seconds": {name: round(spent, 6) for name, spent in seconds.items()},
         }
-        rows = self._rows(t, answers, posts)
-        return Round(t, line, tuple(rows), {f"{t:05d}.npy": embeddings})
+        rows = tuple(rows_of(t, self._query, answers, posts, self._rules))
+        spent = self._ledger.totals
+        return Round(t, line, rows, {f"{t:05d}.npy": embeddings}, spent=spent)
+
+    def _answers(self, t: int, config: RunnableConfig) -> list[Answers]:
+        """What every agent read and answered, in the order of the agents.
+
+        Those that wait for a provider wait side by side; models in this process take turns.
+        """
+        called = [agent for agent in self._agents if agent.remote]
+
+        def serve(agent: Agent) -> Answers:
+            return self._serve(t, agent, config)
+
+        gates = [agent.drawer.caller.gate for agent in called]
+        with threads(len(called), gates) as pool:
+            waiting = {agent.name: pool.submit(serve, agent) for agent in called}
+            here = {a.name: serve(a) for a in self._agents if a.name not in waiting}
+            there = {name: future.result() for name, future in waiting.items()}
+        return [{**here, **there}[agent.name] for agent in self._agents]
 
     def _serve(self, t: int, agent: Agent, config: RunnableConfig) -> Answers:
         """One agent's reading and its L draws, as one Runnable of the trace."""
@@ -139,7 +163,7 @@ class LlmWorld:
             return self._read_and_answer(t, who, config)
 
         serve: RunnableLambda[Agent, Answers] = RunnableLambda(both)
-        answers = serve.invoke(agent, {**config, "run_name": agent.name})
+        answers: Answers = serve.invoke(agent, {**config, "run_name": agent.name})
         missing = [r.missing for r in answers.responses if r.text is None]
         if len(missing) > self._config.max_missing * len(answers.responses):
             raise RunStopped(
@@ -150,25 +174,37 @@ class LlmWorld:
         return answers
 
     def _read_and_answer(self, t: int, agent: Agent, config: RunnableConfig) -> Answers:
-        started = time.perf_counter()
-        documents = self._reader.read(
-            self._query,
-            config,
-            k=self._config.reading.size(len(self._internet)),
-            t=t,
-            agent=agent.name,
-            seed=self._key("reading", t, agent),
-        )
-        read = time.perf_counter()
-        draws = self._config.draws
+        with self._reading:  # a retriever need not be thread safe
+            started = time.perf_counter()
+            documents = self._reader.read(
+                self._query,
+                config,
+                k=self._config.reading.size(len(self._internet)),
+                t=t,
+                agent=agent.name,
+                seed=self._key("reading", t, agent),
+            )
+            asked = len(documents)
+            posts = [document.page_content for document in documents]
+            posts = within(agent, posts, self._query, self._config.reading.budget)
+            documents = documents[: len(posts)]
+            read = time.perf_counter()
+        draws, before = self._config.draws, self._ledger.of(agent.name)
         responses = agent.sample(
-            Reading(tuple(document.page_content for document in documents), self._query),
+            Reading(tuple(posts), self._query),
             draws,
             seeding.base_seed(self._key("draws", t, agent), draws),
             config,
         )
         seconds = {"retrieve": read - started, "generate": time.perf_counter() - read}
-        answers = Answers(tuple(str(d.id) for d in documents), tuple(responses), seconds)
+        answers = Answers(
+            agent.name,
+            tuple(str(document.id) for document in documents),
+            tuple(responses),
+            seconds,
+            self._ledger.of(agent.name).minus(before),
+            asked,
+        )
         dispatch_custom_event(
             ANSWERS_EVENT,
             {
@@ -200,39 +236,6 @@ class LlmWorld:
             out[rows, columns] = self._cache.embed(texts)
         return out
 
-    def _posts(self, t: int, answers: Sequence[Answers]) -> dict[tuple[str, int], Post]:
-        """The first present draw of each agent, by (agent, draw); one without any is silent."""
-        posts = {}
-        for agent, answer in zip(self._agents, answers, strict=True):
-            for j, response in enumerate(answer.responses):
-                if response.text is not None:
-                    post = Post(response.text, agent.name, t, 0, self._query, SYNTHETIC)
-                    posts[agent.name, j] = post
-                    break
-        return posts
-
-    def _rows(
-        self, t: int, answers: Sequence[Answers], posts: Mapping[tuple[str, int], Post]
-    ) -> list[dict[str, Any]]:
-        return [
-            {
-                "t": t,
-                "agent": agent.name,
-                "query": self._query,
-                "reading": 0,
-                "draw": j,
-                "text": response.text,
-                "missing": response.missing,
-                "post_id": posts[agent.name, j].id if (agent.name, j) in posts else None,
-                "seed": response.seed,
-                "input_tokens": response.input_tokens,
-                "output_tokens": response.output_tokens,
-                "finish_reason": response.finish_reason,
-            }
-            for agent, answer in zip(self._agents, answers, strict=True)
-            for j, response in enumerate(answer.responses)
-        ]
-
     def absorb(self, round: Round) -> None:
         """Let the posts of a committed step into A(t+1), and tell the handlers."""
         posts, vectors = self._posted(round)
@@ -240,7 +243,7 @@ class LlmWorld:
             self._replayed += posts
             self._vectors += vectors
             present = [row for row in round.responses if row["text"] is not None]
-            flat = _stacked(round).reshape(-1, len(self._vectors[0]))
+            flat = stacked(round).reshape(-1, len(self._vectors[0]))
             there = flat[~np.isnan(flat[:, 0])]
             self._cache.remember([row["text"] for row in present], there)
         elif posts:
@@ -261,7 +264,7 @@ class LlmWorld:
     def _posted(self, round: Round) -> tuple[list[Post], list[NDArray[np.float32]]]:
         """The posts of a round and their vectors, each a (D,) array, in the order of ``posted``."""
         place = {agent.name: i for i, agent in enumerate(self._agents)}
-        embeddings = _stacked(round)
+        embeddings = stacked(round)
         rows = {row["post_id"]: row for row in round.responses if row["post_id"] is not None}
         posts, vectors = [], []
         for post_id in round.line["posted"]:
@@ -274,37 +277,3 @@ class LlmWorld:
             posts.append(post)
             vectors.append(embeddings[place[row["agent"]], row["draw"]])
         return posts, vectors
-
-
-def event(round: Round) -> dict[str, Any]:
-    """The data of the event ``lwd.round``: a copy, so that no handler can change the run."""
-    return {
-        "t": round.t,
-        "replayed": round.replayed,
-        "round": dict(round.line),
-        "responses": [dict(row) for row in round.responses],
-        "embeddings": _stacked(round).copy(),
-    }
-
-
-def _stacked(round: Round) -> NDArray[np.float32]:
-    """The (N, L, D) embeddings of a round's one query and reading."""
-    return np.asarray(round.arrays[f"{round.t:05d}.npy"])
-
-
-def _tokens(answers: Sequence[Answers]) -> dict[str, int | None]:
-    """Tokens of the step: each prompt once per agent, each draw's answer; null where unknown."""
-    prompts = [answer.responses[0].input_tokens for answer in answers]
-    outputs = [r.output_tokens for answer in answers for r in answer.responses if r.text]
-    return {
-        "input": None if None in prompts else sum(n for n in prompts if n is not None),
-        "output": None if None in outputs else sum(n for n in outputs if n is not None),
-    }
-
-
-def _number(value: float) -> float | None:
-    return value if math.isfinite(value) else None
-
-
-def _numbers(matrix: NDArray[np.float64]) -> list[list[float | None]]:
-    return [[_number(value) for value in row] for row in matrix.tolist()]

@@ -13,11 +13,11 @@ import numpy as np
 from langchain_core.embeddings import Embeddings
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.retrievers import BaseRetriever
+from langchain_core.runnables import RunnableConfig
 from numpy.typing import NDArray
 
-from lwd_agents import resources
-from lwd_agents.agents.agent import Agent, Reading, make_agent
-from lwd_agents.agents.models import resolve_model
+from lwd_agents import marks, resources
+from lwd_agents.agents.agent import Agent, Reading
 from lwd_agents.config import LlmConfig
 from lwd_agents.embedding import EmbeddingCache, SentenceEmbeddings
 from lwd_agents.engine import Round, advance
@@ -27,8 +27,11 @@ from lwd_agents.internet.retrievers import Reader, UniformRetriever
 from lwd_agents.internet.seeds import read_seed
 from lwd_agents.internet.store import Internet
 from lwd_agents.journal import Journal
+from lwd_agents.ledger import Ledger
+from lwd_agents.prices import check_overrides
 from lwd_agents.records import load_array
 from lwd_agents.trajectory import Trajectory
+from lwd_agents.worlds import llm_agents
 from lwd_agents.worlds.llm import LlmWorld
 
 _VARIABLES = {"posts", "query"}
@@ -70,6 +73,8 @@ class Parts:
     agents: tuple[Agent, ...]
     embeddings: Embeddings
     objects: Objects
+    ledger: Ledger
+    rules: Mapping[str, marks.Rule]
 
     def describe(self) -> dict[str, Any]:
         """What the manifest says of the parts."""
@@ -94,7 +99,8 @@ class Parts:
         say: Callable[[str], None],
     ) -> None:
         """Run the network to its last step, or on from where the journal stands."""
-        with contextlib.closing(self.world(journal)) as world:
+        with contextlib.closing(self.ledger), contextlib.closing(self.world(journal)) as world:
+            self.ledger.open(journal.path)
             advance(world, journal, self.config.steps, on_round)
 
     def findings(self, trajectory: Trajectory) -> dict[str, Any]:
@@ -118,6 +124,8 @@ class Parts:
             cache,
             self.texts.seeds,
             vectors,
+            self.ledger,
+            self.rules,
             self.objects.callbacks,
         )
 
@@ -150,29 +158,31 @@ def read_texts(config: LlmConfig) -> Texts:
     return Texts(query, template, seeds, sha256)
 
 
-def assemble(config: LlmConfig, texts: Texts, objects: Objects) -> Parts:
+def assemble(
+    config: LlmConfig, texts: Texts, objects: Objects, path: Path, say: Callable[[str], None]
+) -> Parts:
     """Load the models and phi, and check that the longest reading fits every model.
+
+    Providers are asked what they honour, on the account of the run that ``path`` holds already, if
+    any; ``say`` is told what is going on.
 
     Raises:
         BadInput: a model or the embeddings cannot be loaded, or a context is too short.
     """
     prompt = ChatPromptTemplate.from_messages([("human", texts.template)])
-    agents = []
-    for spec in config.agents:
-        model = objects.models.get(spec.name)
-        if model is None:
-            model = resolve_model(
-                spec.model,
-                draws=config.draws,
-                temperature=spec.temperature,
-                max_tokens=spec.max_tokens,
-                options=spec.options,
-            )
-        agents.append(make_agent(spec.name, model, prompt=prompt))
+    rules = marks.rules(config.marks)
+    check_overrides(config.prices, [spec.model for spec in config.agents])
+    ledger = llm_agents.make_ledger(config, [post.text for post in texts.seeds])
+    ledger.read(path)
+    agents = llm_agents.make_agents(config, objects.models, prompt, ledger)
     embeddings = objects.embeddings or SentenceEmbeddings(config.embedding)
     for agent in agents:
         _check_context(agent, config, texts)
-    return Parts(config, texts, tuple(agents), embeddings, objects)
+    k = config.reading.size(len(texts.seeds))
+    first = Reading(tuple(post.text for post in texts.seeds[:k]), texts.query)
+    callbacks: RunnableConfig = {"callbacks": list(objects.callbacks)}
+    agents = llm_agents.ask_providers(agents, first, config.draws, callbacks, say)
+    return Parts(config, texts, agents, embeddings, objects, ledger, rules)
 
 
 def object_spec(model: Any) -> str:
@@ -185,6 +195,7 @@ def _check_context(agent: Agent, config: LlmConfig, texts: Texts) -> None:
 
     Posts to come can be longer; a reading that does not fit then stops the run, and is never cut.
     """
+    _check_budget(agent, config, texts)
     if agent.context_length is None:
         return
     longest = max((post.text for post in texts.seeds), key=len)
@@ -192,11 +203,32 @@ def _check_context(agent: Agent, config: LlmConfig, texts: Texts) -> None:
     k = config.reading.size(size)
     tokens = agent.count_tokens(Reading((longest,) * k, texts.query))
     room = agent.context_length - (agent.max_tokens or 0)
+    if config.reading.budget is not None:
+        tokens = config.reading.budget
     if tokens is not None and tokens > room:
         raise BadInput(
             f"agents.{agent.name}: at t = {config.steps} it reads {k} posts, about {tokens} "
             f"tokens, but {agent.context_length} tokens of context less {agent.max_tokens} to "
-            f"write leave {room}; lower reading.beta, steps or reading.k"
+            f"write leave {room}; lower reading.beta, steps or reading.k, or give a "
+            f"reading.budget of at most {room}"
+        )
+
+
+def _check_budget(agent: Agent, config: LlmConfig, texts: Texts) -> None:
+    """Refuse a budget that cannot be kept: by a model that counts no tokens, or by the query."""
+    budget = config.reading.budget
+    if budget is None:
+        return
+    least = agent.count_tokens(Reading((), texts.query))
+    if least is None:
+        raise BadInput(
+            f"reading.budget: the model of agent {agent.name} cannot count a prompt's tokens "
+            "beforehand; leave the budget out, or give reading.k"
+        )
+    if least > budget:
+        raise BadInput(
+            f"reading.budget: {budget} tokens, but the prompt of agent {agent.name} has {least} "
+            "without any post"
         )
 
 

@@ -23,6 +23,7 @@ def test_the_files(pocket_run: Trajectory) -> None:
         "manifest.json",
         "rounds.jsonl",
         "responses.jsonl",
+        "calls.jsonl",
         "embeddings",
         "internet",
         "summary.json",

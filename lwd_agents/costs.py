@@ -1,0 +1,298 @@
+"""What a run will ask of its models, and what that costs, before it runs. ``lwd.estimate`` is here.
+
+k_t is known beforehand, so the only unknowns are the lengths of what will be written. ``expected``
+takes every answer to be as long as a post of A(0) is on average, ``most`` to be ``max_tokens``
+long, and every reading to hold the longest posts there can be. Tries of calls that fail are not in
+either figure. No model is called, no key is read, and no network is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lwd_agents.agents.agent import MOST_CHOICES
+from lwd_agents.agents.models import is_remote
+from lwd_agents.agents.probe import PROBE_REQUESTS, PROBE_TOKENS
+from lwd_agents.agents.providers import split
+from lwd_agents.config import LlmConfig, read_experiment
+from lwd_agents.config.llm import AgentConfig
+from lwd_agents.lengths import (
+    Floats,
+    Lengths,
+    Longs,
+    expected_prompts,
+    longest_prompts,
+    prompt_lengths,
+    reading_sizes,
+)
+from lwd_agents.prices import Price, check_overrides, price_of
+
+if TYPE_CHECKING:
+    from lwd_agents.worlds.llm_parts import Texts
+
+_SHARE = {"pocket", "gguf", "hf"}  # n draws from one reading of the prompt
+# Providers whose LangChain class is a BaseChatOpenAI, which can ask for n answers to one prompt.
+_TAKE_N = {
+    "azure_ai",
+    "azure_openai",
+    "baseten",
+    "bedrock_mantle_openai",
+    "deepseek",
+    "langsmith",
+    "openai",
+    "together",
+    "upstage",
+    "xai",
+}
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Requests, tokens, and US dollars (None where a price is not known)."""
+
+    requests: int
+    prompt_tokens: int
+    completion_tokens: int
+    cost: Decimal | None
+
+    def __add__(self, other: Figures) -> Figures:
+        """The sum; its cost is known if both are."""
+        known = self.cost is not None and other.cost is not None
+        return Figures(
+            self.requests + other.requests,
+            self.prompt_tokens + other.prompt_tokens,
+            self.completion_tokens + other.completion_tokens,
+            (self.cost or Decimal(0)) + (other.cost or Decimal(0)) if known else None,
+        )
+
+
+NOTHING = Figures(0, 0, 0, Decimal(0))
+
+
+@dataclass(frozen=True)
+class AgentEstimate:
+    """One agent's share of a run, without its probe.
+
+    Attributes:
+        expected, most: see the module.
+        one_by_one: the same two if each draw must read the prompt, for a provider that is asked
+            for n draws of one prompt but may not give them; else None.
+        probe: the requests before the run, of a model that is called; else None.
+        longest_prompt: tokens, at most.
+        counted: how tokens were counted.
+        price: None where it is not known.
+    """
+
+    name: str
+    model: str
+    expected: Figures
+    most: Figures
+    one_by_one: tuple[Figures, Figures] | None
+    probe: Figures | None
+    longest_prompt: int
+    counted: str
+    price: Price | None
+
+
+@dataclass(frozen=True)
+class Stop:
+    """A limit that a run will reach about step ``t``, or (``certain`` is False) may reach then."""
+
+    key: str
+    limit: Decimal
+    t: int
+    certain: bool
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a run will take in all; ``expected`` and ``most`` include the probes.
+
+    ``steps`` is T, ``readings`` are (k_0, k_T); a world that calls no models has no agents.
+    """
+
+    experiment: str
+    world: str
+    steps: int
+    draws: int
+    readings: tuple[int, int]
+    agents: tuple[AgentEstimate, ...]
+    expected: Figures
+    most: Figures
+    stops: tuple[Stop, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain dicts, lists, strings and numbers; null for what is not known."""
+        return {name: _plain(value) for name, value in vars(self).items()}
+
+
+def estimate(
+    experiment: str | Path | Mapping[str, Any] = "pocket",
+    *,
+    settings: Sequence[str] = (),
+    **keys: Any,
+) -> Estimate:
+    """What ``run`` with the same arguments will take; nothing is run.
+
+    Args:
+        experiment: a preset's name, a YAML file, or a mapping of its keys.
+        settings: ``a.b=value`` pairs laid over the experiment, as ``--set`` does.
+        keys: further keys of the experiment (``steps=10``, ``draws=4``, ...).
+
+    Raises:
+        BadInput: something given is not usable.
+    """
+    described = read_experiment(experiment, settings)
+    for key, value in keys.items():
+        described.put(key, value, f"argument {key}={value!r}")
+    config = described.resolve()
+    if not isinstance(config, LlmConfig):
+        nothing = (config.steps, 0, (0, 0), (), NOTHING, NOTHING, ())
+        return Estimate(described.name, config.world, *nothing)
+    from lwd_agents.worlds.llm_parts import read_texts
+
+    return estimate_run(config, read_texts(config), described.name)
+
+
+def estimate_run(config: LlmConfig, texts: Texts, name: str = "experiment") -> Estimate:
+    """The estimate of an experiment that is read and checked."""
+    check_overrides(config.prices, [agent.model for agent in config.agents])
+    k = reading_sizes(config, len(texts.seeds))
+    posts = [post.text for post in texts.seeds]
+    parts = []
+    for agent in config.agents:
+        lengths = prompt_lengths(agent.model, agent.options, texts.template, texts.query, posts)
+        parts.append(_Part(config, agent, lengths, k))
+    agents = tuple(part.estimate() for part in parts)
+    probes = sum((a.probe for a in agents if a.probe), NOTHING)
+    return Estimate(
+        experiment=name,
+        world=config.world,
+        steps=config.steps,
+        draws=config.draws,
+        readings=(int(k[0]), int(k[-1])),
+        agents=agents,
+        expected=sum((a.expected for a in agents), probes),
+        most=sum((a.most for a in agents), probes),
+        stops=_stops(config, parts, probes),
+    )
+
+
+class _Part:
+    """One agent's tokens, step by step: (T + 1,) arrays of what one request reads."""
+
+    def __init__(self, config: LlmConfig, agent: AgentConfig, lengths: Lengths, k: Longs) -> None:
+        most = [other.max_tokens for other in config.agents]
+        self._agent, self._lengths, self._draws = agent, lengths, config.draws
+        self._expected = expected_prompts(lengths, most, k)
+        self._most = longest_prompts(lengths, most, k)
+        if (budget := config.reading.budget) is not None:
+            self._expected = np.minimum(self._expected, budget)
+            self._most = np.minimum(self._most, budget)
+        mean = sum(lengths.posts) / len(lengths.posts)
+        self._answer = min(mean, agent.max_tokens)
+        self._provider = _provider(agent)
+        longest = int(self._most.max())
+        self.price = price_of(agent.model, agent.base_url, config.prices, longest_prompt=longest)
+
+    @property
+    def requests(self) -> int:
+        """To one reading."""
+        if self._provider in _SHARE:
+            return 1
+        if self._provider in _TAKE_N:
+            return -(-self._draws // MOST_CHOICES)
+        return self._draws
+
+    def estimate(self) -> AgentEstimate:
+        """All steps together."""
+        remote = is_remote(self._agent.model, self._agent.base_url)
+        return AgentEstimate(
+            name=self._agent.name,
+            model=self._agent.model,
+            expected=self._figures(self._expected, self._answer, self.requests),
+            most=self._figures(self._most, self._agent.max_tokens, self.requests),
+            one_by_one=self._one_by_one() if self._provider in _TAKE_N else None,
+            probe=self._probe() if remote else None,
+            longest_prompt=int(self._most.max()),
+            counted=self._lengths.counted,
+            price=self.price,
+        )
+
+    def tokens(self, most: bool) -> Floats:
+        """What is read and what is written by the end of each step, (2, T + 1)."""
+        prompts: NDArray[Any] = self._most if most else self._expected
+        answer = self._agent.max_tokens if most else self._answer
+        written = np.full(len(prompts), float(answer * self._draws))
+        return np.cumsum([prompts * float(self.requests), written], axis=1)
+
+    def _one_by_one(self) -> tuple[Figures, Figures]:
+        return (
+            self._figures(self._expected, self._answer, self._draws),
+            self._figures(self._most, self._agent.max_tokens, self._draws),
+        )
+
+    def _figures(self, prompts: NDArray[Any], answer: float, requests: int) -> Figures:
+        read = round(prompts.sum() * requests)
+        written = round(answer * self._draws * len(prompts))
+        return self._priced(requests * len(prompts), read, written)
+
+    def _probe(self) -> Figures:
+        """Each of its requests reads the first prompt and asks for all draws, if n is taken."""
+        draws = min(self._draws, MOST_CHOICES) if self._provider in _TAKE_N else 1
+        read = PROBE_REQUESTS * round(float(self._expected[0]))
+        return self._priced(PROBE_REQUESTS, read, PROBE_REQUESTS * draws * PROBE_TOKENS)
+
+    def _priced(self, requests: int, read: int, written: int) -> Figures:
+        cost = self.price.cost(read, written) if self.price else None
+        return Figures(requests, read, written, cost)
+
+
+def _stops(config: LlmConfig, parts: Sequence[_Part], probes: Figures) -> tuple[Stop, ...]:
+    """Which limits a run reaches, and about when. (One of cost needs a price for every model.)"""
+
+    def tokens(most: bool) -> Floats:
+        start = float(probes.prompt_tokens + probes.completion_tokens)
+        total: Floats = start + np.sum([part.tokens(most) for part in parts], axis=(0, 1))
+        return total
+
+    def cost(most: bool) -> Floats:
+        priced = [(part.tokens(most), part.price) for part in parts if part.price is not None]
+        spent = [t.T @ np.array([float(p.input), float(p.output)]) / 1e6 for t, p in priced]
+        total: Floats = float(probes.cost or 0) + np.sum(spent, axis=0)
+        return total
+
+    bound = None if any(part.price is None for part in parts) else config.limits.cost
+    limits = {"tokens": (config.limits.tokens, tokens), "cost": (bound, cost)}
+    found = []
+    for key, (limit, spent) in limits.items():
+        for most in (False, True) if limit is not None else ():
+            over = np.flatnonzero(spent(most) > float(limit or 0))
+            if len(over):
+                found.append(Stop(f"limits.{key}", Decimal(limit or 0), int(over[0]), not most))
+                break
+    return tuple(found)
+
+
+def _provider(agent: AgentConfig) -> str:
+    """The provider or scheme of an agent's model."""
+    scheme = agent.model.partition(":")[0]
+    found = split(agent.model, agent.base_url) if is_remote(agent.model, agent.base_url) else None
+    return found[0] if found else scheme
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    if hasattr(value, "__dataclass_fields__"):
+        return {name: _plain(item) for name, item in vars(value).items()}
+    return value
