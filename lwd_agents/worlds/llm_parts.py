@@ -203,8 +203,8 @@ def _check_context(agent: Agent, config: LlmConfig, texts: Texts) -> None:
     k = config.reading.size(size)
     tokens = agent.count_tokens(Reading((longest,) * k, texts.query))
     room = agent.context_length - (agent.max_tokens or 0)
-    if config.reading.budget is not None:
-        tokens = config.reading.budget
+    if tokens is not None and config.reading.budget is not None:
+        tokens = min(tokens, config.reading.budget)
     if tokens is not None and tokens > room:
         raise BadInput(
             f"agents.{agent.name}: at t = {config.steps} it reads {k} posts, about {tokens} "
