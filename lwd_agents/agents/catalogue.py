@@ -13,6 +13,7 @@ from importlib.util import find_spec
 EXTRAS = {
     "langchain_openai": "openai",
     "langchain_anthropic": "anthropic",
+    "langchain_huggingface": "huggingface",
     "langchain_ollama": "ollama",
     "llama_cpp": "llama-cpp-python",
     "langchain_community": "llama-cpp-python",
