@@ -21,6 +21,7 @@ from random_models import tiny_gguf
 from scipy.stats import chisquare
 
 from lwd_agents.agents.llamacpp import LlamaCppChat
+from lwd_agents.agents.models import POCKET
 from lwd_agents.agents.sampling import RANDOM_SEED, SEED_KEY
 from lwd_agents.agents.shared_prompt import Sampling
 from lwd_agents.errors import BadInput, RunStopped
@@ -49,6 +50,21 @@ def test_draws_do_not_depend_on_what_was_asked_before() -> None:
         assert texts(model, A, 40, 100) == alone
         texts(model, B, 17, 900)
         assert texts(model, A, 1, 100) == one
+
+
+def test_draws_stand_in_the_same_slots_whatever_was_asked_before() -> None:
+    """A prompt of more than one micro-batch, whose draws used to depend on the slots they had."""
+    model = LlamaCppChat(model_path=POCKET / "north.gguf", draws=3, max_tokens=48, n_threads=CORES)
+    messages = [HumanMessage("Bitcoin rises on the news of the day. " * 60)]
+    prompt = model.tokens(messages)
+    assert len(prompt) > model.n_ubatch
+    options = model._options(Sampling(1.0, 48, ()))
+    alone = model.engine.complete(prompt, 3, 5000, options)
+    for n in (1, 2, 3, 1):
+        model.engine.complete(prompt[: 100 * n], n, 77, options)
+        again = model.engine.complete(prompt, 3, 5000, options)
+        assert [record["id_slot"] for record in again] == [0, 1, 2]
+        assert [r["content"] for r in again] == [r["content"] for r in alone]
 
 
 def test_two_processes_draw_the_same() -> None:

@@ -142,7 +142,10 @@ class Engine:
 
         Returns llama.cpp's own records, in the order of the draws.
         """
-        body = {"prompt": list(prompt), "n_cmpl": n, "seed": seed, "cache_prompt": False}
+        # llama.cpp would give the prompt to the slot that has been idle longest, so that what was
+        # asked before would decide in which order the draws stand in a batch, and change last bits.
+        first = {"id_slot": 0, "cache_prompt": False}
+        body = {"prompt": list(prompt), "n_cmpl": n, "seed": seed, **first}
         with self._lock:
             line = self._line()
             try:
