@@ -1,7 +1,8 @@
 """LWD: a laboratory for model collapse in networks of generative models.
 
-``run`` runs an experiment (or continues it), ``estimate`` says beforehand what that will cost, and
-``load`` reads a run directory back as arrays.
+``run`` runs an experiment (or continues it), ``estimate`` says beforehand what that will cost,
+``fork`` goes on from a step of a run under other conditions, and ``load`` reads a run directory
+back as arrays.
 Importing this package loads no model, opens no file and imports no heavy library.
 """
 
@@ -13,6 +14,7 @@ from lwd_agents.errors import BadInput, LwdError, RunStopped
 
 if TYPE_CHECKING:
     from lwd_agents.costs import estimate
+    from lwd_agents.forking import fork
     from lwd_agents.laboratory import run
     from lwd_agents.trajectory import Trajectory, load
 
@@ -24,13 +26,14 @@ __all__ = [
     "Trajectory",
     "__version__",
     "estimate",
+    "fork",
     "load",
     "run",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    """Import ``run``, ``estimate``, ``load`` and ``Trajectory`` at first use."""
+    """Import ``run``, ``estimate``, ``fork``, ``load`` and ``Trajectory`` at first use."""
     if name == "run":
         from lwd_agents.laboratory import run
 
@@ -39,6 +42,10 @@ def __getattr__(name: str) -> Any:
         from lwd_agents.costs import estimate
 
         return estimate
+    if name == "fork":
+        from lwd_agents.forking import fork
+
+        return fork
     if name in ("load", "Trajectory"):
         from lwd_agents import trajectory
 

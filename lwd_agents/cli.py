@@ -10,13 +10,16 @@ import threading
 import traceback
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from lwd_agents import __version__
 from lwd_agents.errors import BadInput, LwdError
 from lwd_agents.secrets import redact
+
+if TYPE_CHECKING:
+    from lwd_agents.trajectory import Trajectory
 
 STOPPED = 130
 BUG = 1
@@ -70,19 +73,34 @@ def run(
     allow_versions: Annotated[
         bool, typer.Option("--allow-versions", help="Go on with a run of other versions.")
     ] = False,
+    with_placebo: Annotated[
+        bool, typer.Option("--with-placebo", help="Run its placebo too, into DIR-placebo.")
+    ] = False,
 ) -> None:
     """Run an experiment; the same command on an existing run goes on with it."""
     from lwd_agents import laboratory
+
+    how: dict[str, Any] = {
+        "settings": settings or [],
+        "quiet": quiet,
+        "allow_versions": allow_versions,
+        **_given(seed=seed, steps=steps),
+    }
+    live = laboratory.run(experiment, out=out, **how)
+    if not with_placebo:
+        _show(live, quiet, as_json)
+        return
+    if live.manifest["config"].get("placebo") or not live.manifest["reproducible"]:
+        raise BadInput("--with-placebo: the run is a placebo itself, or on a store that is shared")
+    beside = live.path.with_name(f"{live.path.name}-placebo")
+    placebo = laboratory.run(experiment, out=beside, placebo=True, **how)
+    _show_pair(live, placebo, quiet, as_json)
+
+
+def _show(trajectory: Trajectory, quiet: bool, as_json: bool) -> None:
+    """What a run came to: JSON, words, or nothing."""
     from lwd_agents.report.closing import closing
 
-    trajectory = laboratory.run(
-        experiment,
-        out=out,
-        settings=settings or [],
-        quiet=quiet,
-        allow_versions=allow_versions,
-        **_given(seed=seed, steps=steps),
-    )
     if as_json:
         print(json.dumps(trajectory.summary, ensure_ascii=False, allow_nan=False))
     elif not quiet:
@@ -113,6 +131,45 @@ def estimate(
         tell(found)
 
 
+def _show_pair(live: Trajectory, placebo: Trajectory, quiet: bool, as_json: bool) -> None:
+    """A run and its placebo: JSON, words, or nothing."""
+    from lwd_agents.report.closing import closing_pair
+
+    if as_json:
+        both = {"live": live.summary, "placebo": placebo.summary}
+        print(json.dumps(both, ensure_ascii=False, allow_nan=False))
+    elif not quiet:
+        closing_pair(live, placebo)
+
+
+@app.command()
+def fork(
+    run: Annotated[Path, typer.Argument(help="The run directory to fork; it is only read.")],
+    at: Annotated[int, typer.Option(help="The first step that is made anew.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="The fork's run directory.")],
+    steps: Steps = None,
+    settings: Settings = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress, no closing words.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The summary as JSON on stdout.")] = False,
+    allow_versions: Annotated[
+        bool, typer.Option("--allow-versions", help="Fork a run of other versions.")
+    ] = False,
+) -> None:
+    """Go on from a step of a run under other conditions; the same command goes on with it."""
+    from lwd_agents import forking
+
+    trajectory = forking.fork(
+        run,
+        at=at,
+        out=out,
+        settings=settings or [],
+        quiet=quiet,
+        allow_versions=allow_versions,
+        **_given(steps=steps),
+    )
+    _show(trajectory, quiet, as_json)
+
+
 @app.command()
 def show(
     experiment: Experiment = "pocket",
@@ -134,9 +191,9 @@ def show(
 
 @app.command(name="list")
 def list_(
-    what: Annotated[str, typer.Argument(help="presets, prompts, stores or models.")] = "",
+    what: Annotated[str, typer.Argument(help="models, laws, ...; all if none is named.")] = "",
 ) -> None:
-    """List what ships with the package."""
+    """List every name that an experiment knows, with a line on what it is."""
     from lwd_agents.listing import LISTS, listing
 
     if what and what not in LISTS:

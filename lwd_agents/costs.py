@@ -9,7 +9,7 @@ either figure. No model is called, no key is read, and no network is asked.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,19 +23,20 @@ from lwd_agents.agents.probe import PROBE_REQUESTS, PROBE_TOKENS
 from lwd_agents.agents.providers import split
 from lwd_agents.config import LlmConfig, read_experiment
 from lwd_agents.config.llm import AgentConfig
+from lwd_agents.internet.sizes import is_plain, reading_sizes, visible_posts
 from lwd_agents.lengths import (
     Floats,
     Lengths,
     Longs,
+    bounded_prompts,
     expected_prompts,
     longest_prompts,
     prompt_lengths,
-    reading_sizes,
 )
 from lwd_agents.prices import Price, check_overrides, price_of
 
 if TYPE_CHECKING:
-    from lwd_agents.worlds.llm_parts import Texts
+    from lwd_agents.worlds.llm_texts import Texts
 
 _SHARE = {"pocket", "gguf", "hf"}  # n draws from one reading of the prompt
 # Providers whose LangChain class is a BaseChatOpenAI, which can ask for n answers to one prompt.
@@ -156,7 +157,7 @@ def estimate(
     if not isinstance(config, LlmConfig):
         nothing = (config.steps, 0, (0, 0), (), NOTHING, NOTHING, ())
         return Estimate(described.name, config.world, *nothing)
-    from lwd_agents.worlds.llm_parts import read_texts
+    from lwd_agents.worlds.llm_texts import read_texts
 
     return estimate_run(config, read_texts(config), described.name)
 
@@ -164,12 +165,17 @@ def estimate(
 def estimate_run(config: LlmConfig, texts: Texts, name: str = "experiment") -> Estimate:
     """The estimate of an experiment that is read and checked."""
     check_overrides(config.prices, [agent.model for agent in config.agents])
-    k = reading_sizes(config, len(texts.seeds))
+    visible = visible_posts(config, len(texts.seeds))
     posts = [post.text for post in texts.seeds]
+    all_posts = [*posts, *(texts.held_out or ()), *(t for ready in texts.inflow for t in ready)]
     parts = []
-    for agent in config.agents:
-        lengths = prompt_lengths(agent.model, agent.options, texts.template, texts.query, posts)
-        parts.append(_Part(config, agent, lengths, k))
+    for agent, sizes in zip(config.agents, visible, strict=True):
+        k = reading_sizes(config, sizes)
+        lengths = prompt_lengths(
+            agent.model, agent.options, texts.template, max(texts.queries, key=len), all_posts
+        )
+        parts.append(_Part(config, agent, lengths, len(posts), k))
+    first = [part.k for part in parts if part.active.any()]
     agents = tuple(part.estimate() for part in parts)
     probes = sum((a.probe for a in agents if a.probe), NOTHING)
     return Estimate(
@@ -177,7 +183,7 @@ def estimate_run(config: LlmConfig, texts: Texts, name: str = "experiment") -> E
         world=config.world,
         steps=config.steps,
         draws=config.draws,
-        readings=(int(k[0]), int(k[-1])),
+        readings=(int(min(k[0] for k in first)), int(max(k[-1] for k in first))),
         agents=agents,
         expected=sum((a.expected for a in agents), probes),
         most=sum((a.most for a in agents), probes),
@@ -188,15 +194,24 @@ def estimate_run(config: LlmConfig, texts: Texts, name: str = "experiment") -> E
 class _Part:
     """One agent's tokens, step by step: (T + 1,) arrays of what one request reads."""
 
-    def __init__(self, config: LlmConfig, agent: AgentConfig, lengths: Lengths, k: Longs) -> None:
+    def __init__(
+        self, config: LlmConfig, agent: AgentConfig, lengths: Lengths, seeds: int, k: Longs
+    ) -> None:
         most = [other.max_tokens for other in config.agents]
         self._agent, self._lengths, self._draws = agent, lengths, config.draws
-        self._expected = expected_prompts(lengths, most, k)
-        self._most = longest_prompts(lengths, most, k)
+        self.k = k
+        self.active = np.array([agent.takes_part(t) for t in range(len(k))])
+        self._readings = config.reading.readings_per_step * max(1, len(config.queries))
+        human = replace(lengths, posts=lengths.posts[:seeds])
+        self._expected = expected_prompts(human, most, k)
+        bound = longest_prompts if is_plain(config) else bounded_prompts
+        self._most = bound(lengths, most, k)
         if (budget := config.reading.budget) is not None:
             self._expected = np.minimum(self._expected, budget)
             self._most = np.minimum(self._most, budget)
-        mean = sum(lengths.posts) / len(lengths.posts)
+        self._expected = np.where(self.active, self._expected, 0.0)
+        self._most = np.where(self.active, self._most, 0)
+        mean = sum(human.posts) / len(human.posts)
         self._answer = min(mean, agent.max_tokens)
         self._provider = _provider(agent)
         longest = int(self._most.max())
@@ -230,8 +245,9 @@ class _Part:
         """What is read and what is written by the end of each step, (2, T + 1)."""
         prompts: NDArray[Any] = self._most if most else self._expected
         answer = self._agent.max_tokens if most else self._answer
-        written = np.full(len(prompts), float(answer * self._draws))
-        return np.cumsum([prompts * float(self.requests), written], axis=1)
+        written = self.active * float(answer * self._draws * self._readings)
+        read = prompts * float(self.requests * self._readings)
+        return np.cumsum([read, written], axis=1)
 
     def _one_by_one(self) -> tuple[Figures, Figures]:
         return (
@@ -240,9 +256,10 @@ class _Part:
         )
 
     def _figures(self, prompts: NDArray[Any], answer: float, requests: int) -> Figures:
-        read = round(prompts.sum() * requests)
-        written = round(answer * self._draws * len(prompts))
-        return self._priced(requests * len(prompts), read, written)
+        readings = int(self.active.sum()) * self._readings
+        read = round(prompts.sum() * requests * self._readings)
+        written = round(answer * self._draws * readings)
+        return self._priced(requests * readings, read, written)
 
     def _probe(self) -> Figures:
         """Each of its requests reads the first prompt and asks for all draws, if n is taken."""

@@ -1,6 +1,7 @@
 """Parts that others bring: a dotted path in an experiment, or a name that a distribution registers.
 
-A distribution registers a name by an entry point of the group ``lwd_agents.models``. Its object is
+A distribution registers a name by an entry point of the group ``lwd_agents.models``, or ``.laws``,
+``.retrievers``, ``.readerships``, ``.choices``, ``.keeping`` or ``.stores``. Its object is
 a factory: a function or class that is called with those of the settings that its signature names.
 Code of others is imported only when an experiment names it, never in order to list it.
 """

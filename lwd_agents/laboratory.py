@@ -146,11 +146,11 @@ def _parts(
         from lwd_agents.worlds import gmm_parts
 
         return gmm_parts.assemble(config)
-    from lwd_agents.worlds import llm_parts
+    from lwd_agents.worlds import llm_parts, llm_texts
 
-    texts = llm_parts.read_texts(config)
+    texts = llm_texts.read_texts(config)
     if manifest is not None:
-        manifests.check_files(path, manifest, texts.sha256)
+        manifests.check_files(path, manifest, _of_before(manifest, texts.sha256))
     return llm_parts.assemble(config, texts, llm_parts.Objects(models, **given), path, say)
 
 
@@ -161,6 +161,9 @@ def _begin(journal: Journal, name: str, parts: Parts, allow_versions: bool) -> N
     if old is None:
         journal.begin(manifests.new(name, parts.config, described))
         return
+    if "backends" not in old:  # a fork, about to make its first step
+        journal.begin({**old, **described, "status": "running"})
+        return
     manifests.check_files(journal.path, old, described["sha256"])
     manifests.check_versions(journal.path, old, allow_versions)
     if old.get("retriever") != described.get("retriever"):
@@ -170,6 +173,13 @@ def _begin(journal: Journal, name: str, parts: Parts, allow_versions: bool) -> N
         )
     journal.begin(old)
     journal.write_manifest(manifests.resumed(old, parts.config, journal.committed))
+
+
+def _of_before(manifest: Mapping[str, Any], sha256: Mapping[str, str]) -> dict[str, str]:
+    """The files that must be what they were: all, or those that a fork has of its parent."""
+    if "backends" in manifest:
+        return dict(sha256)
+    return {name: digest for name, digest in sha256.items() if name in manifest["sha256"]}
 
 
 @contextlib.contextmanager

@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lwd_agents.agents.agent import NO_POSTS
-from lwd_agents.config import LlmConfig
 from lwd_agents.errors import BadInput
 
 CHARACTERS = 4  # to a token, where there is no tokenizer: usual for English
@@ -136,12 +135,6 @@ def _of_transformers(place: str, revision: str | None) -> Callable[[str], int]:
     return tokens
 
 
-def reading_sizes(config: LlmConfig, seeds: int) -> Longs:
-    """k_t for t = 0 .. T, (T + 1,): |A(t)| = |A(0)| + N t, as every agent posts at every step."""
-    sizes = range(seeds, seeds + len(config.agents) * config.steps + 1, len(config.agents))
-    return np.array([config.reading.size(size) for size in sizes], dtype=np.int64)
-
-
 def expected_prompts(lengths: Lengths, most: Sequence[int], k: Longs) -> Floats:
     """The mean length of the prompt at t = 0 .. T, (T + 1,), of a uniform reading of k_t posts.
 
@@ -152,6 +145,15 @@ def expected_prompts(lengths: Lengths, most: Sequence[int], k: Longs) -> Floats:
     later = sum(min(mean, tokens + SEPARATOR) for tokens in most)
     posts = (sum(lengths.posts) + t * later) / (len(lengths.posts) + t * len(most))
     return np.where(k > 0, lengths.around + k * posts, lengths.empty)
+
+
+def bounded_prompts(lengths: Lengths, most: Sequence[int], k: Longs) -> Longs:
+    """A simple bound of the longest prompt, (T + 1,), whatever enters the Internet and leaves it.
+
+    As if every post that is read were as long as the longest there can be.
+    """
+    longest = max(*lengths.posts, *(tokens + SEPARATOR for tokens in most))
+    return np.where(k > 0, lengths.around + k * longest, lengths.empty)
 
 
 def longest_prompts(lengths: Lengths, most: Sequence[int], k: Longs) -> Longs:

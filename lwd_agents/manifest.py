@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import re
+import secrets
 import subprocess
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -71,6 +72,7 @@ def new(name: str, config: Config, described: Mapping[str, Any]) -> dict[str, An
         "seed": config.seed,
         "config": config.model_dump(mode="json"),
         **described,
+        "key": secrets.token_hex(4),
         "versions": versions(config.world),
         "git_commit": _git_commit(),
         "resumed": [],

@@ -58,7 +58,7 @@ def test_defaults_are_the_papers() -> None:
         ("agents.zz.model=x", ["zz", "choices: a, b"]),
         ("agents=[]", ["agents", "at least one"]),
         ("world=gmmm", ["world", "gmmm", "llm"]),
-        ("readership=ring", ["readership", "ring", "complete"]),
+        ("readership=rung", ["readership", "ring", "complete"]),
         ("steps.x.y=1", ["steps.x"]),
         ("agents.b.name=a", ["agents", "'a'", "differ"]),
         ("max_missing=2", ["max_missing"]),

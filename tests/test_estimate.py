@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from conftest import SMALL
 from hypothesis import given
@@ -25,14 +26,14 @@ from lwd_agents.costs import (
     estimate,
     expected_prompts,
     longest_prompts,
-    reading_sizes,
 )
 from lwd_agents.errors import BadInput
+from lwd_agents.internet.sizes import visible_posts
 from lwd_agents.laboratory import run
 from lwd_agents.lengths import SEPARATOR, Lengths, prompt_lengths
 from lwd_agents.report.cost_words import dollars, tell
 from lwd_agents.trajectory import Trajectory
-from lwd_agents.worlds.llm_parts import read_texts
+from lwd_agents.worlds.llm_texts import read_texts
 
 NAMES = ("north", "east", "south")
 
@@ -131,7 +132,7 @@ def _compare(said: Estimate, done: Trajectory, keys: dict[str, Any]) -> None:
     for agent, spec in zip(said.agents, config.agents, strict=True):
         assert [line["k"][agent.name] for line in lines] == list(sizes)
         lengths = prompt_lengths(
-            spec.model, {}, texts.template, texts.query, [post.text for post in texts.seeds]
+            spec.model, {}, texts.template, texts.queries[0], [post.text for post in texts.seeds]
         )
         mine = rows[rows["agent"] == agent.name]
         read = mine[mine["draw"] == 0].set_index("t")["input_tokens"]
@@ -254,7 +255,7 @@ def test_a_long_run_is_estimated_at_once() -> None:
 def _lengths() -> Lengths:
     texts = read_texts(config_of())
     posts = [post.text for post in texts.seeds]
-    return prompt_lengths("pocket:north", {}, texts.template, texts.query, posts)
+    return prompt_lengths("pocket:north", {}, texts.template, texts.queries[0], posts)
 
 
 def test_a_world_without_language_models_costs_nothing(
@@ -348,3 +349,8 @@ def test_costs_in_words() -> None:
     said = [dollars(Decimal(cost)) for cost in ("0", "1234.567", "0.25", "0.00001")]
     assert said == ["0", "1,234.57", "0.2500", "< 0.0001"]
     assert dollars(None) == "unknown"
+
+
+def reading_sizes(config: LlmConfig, humans: int) -> np.ndarray:
+    """k_t of the first agent; the same for all where all read everything."""
+    return np.array([config.reading.size(int(v)) for v in visible_posts(config, humans)[0]])

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from functools import partial
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,9 @@ from lwd_agents import extensions
 from lwd_agents.agents.models import resolve_model
 from lwd_agents.errors import BadInput, RunStopped
 from lwd_agents.extensions import call, imported, is_dotted_path, load, registered
+from lwd_agents.laboratory import run
+from lwd_agents.trajectory import Trajectory
+from lwd_agents.trajectory import load as load_run
 
 PLUGIN = Path(__file__).parent / "plugin"
 
@@ -66,11 +70,24 @@ def run_parrot(site: Path, cwd: Path, model: str, **options: object) -> Any:
     return lwd(site, cwd, "run", "pocket", *sets, "--out", "run", "--quiet")
 
 
+PARTS = {
+    "models": "parrot[:REST]",
+    "laws": "echoes",
+    "retrievers": "keyhole",
+    "readerships": "perches",
+    "posting": "loudest",
+    "keeping": "forgetful",
+    "internets": "cage",
+}
+
+
 def test_a_plugin_that_pip_installed_is_listed_and_runs(installed: Path, tmp_path: Path) -> None:
-    listed = lwd(installed, tmp_path, "list", "models")
+    listed = lwd(installed, tmp_path, "list")
     assert listed.returncode == 0, listed.stderr
-    line = next(line for line in listed.stdout.splitlines() if line.startswith("parrot"))
-    assert line.split(maxsplit=1) == ["parrot[:REST]", "registered by lwd-parrot 0.3.1"]
+    for kind, name in PARTS.items():
+        about = listed.stdout.partition(f"{kind}:\n")[2].split("\n")
+        lines = [line.split(maxsplit=1) for line in takewhile(lambda x: x.startswith(" "), about)]
+        assert [name, "registered by lwd-parrot 0.3.1"] in lines, kind
     done = run_parrot(installed, tmp_path, "parrot:loud", times=2)
     assert (done.returncode, done.stderr) == (0, "")
     lines = (tmp_path / "run" / "responses.jsonl").read_text().splitlines()
@@ -79,6 +96,133 @@ def test_a_plugin_that_pip_installed_is_listed_and_runs(installed: Path, tmp_pat
     assert all(text == text.upper() and text.endswith("!!") for text in texts), texts
     stored = (tmp_path / "run" / "manifest.json").read_text()
     assert "parrot:loud" in stored
+
+
+CURIOUS = """
+import numpy as np
+from langchain_core.language_models import FakeListChatModel
+from langchain_core.retrievers import BaseRetriever
+from lwd_agents.internet.backends import MemoryBackend
+
+def make():
+    return FakeListChatModel(responses=["One.", "Two two.", "Three three three."])
+
+class Oldest:
+    def __init__(self, skip=0):
+        self.skip = skip
+
+    def draw(self, view, k, rng):
+        return np.arange(len(view))[self.skip:][:k]
+
+class Newest(BaseRetriever):
+    internet: object
+    skip: int
+
+    def _get_relevant_documents(self, query, *, run_manager, k, visible):
+        return self.internet.get(visible[::-1][self.skip:][:k])
+
+def nobody(names, rng):
+    return np.zeros((len(names), len(names)), dtype=bool)
+
+def last(answers, rng):
+    return [len(answers) - 1]
+
+def brief(text):
+    return len(text.split()) < 3
+
+def early(posts, t, rng):
+    return np.array([post.step == 0 for post in posts])
+
+class Drawer(MemoryBackend):
+    where = "a drawer"
+"""
+
+
+def run_parts(out: Path, **keys: object) -> Trajectory:
+    return run("pocket", out=out, steps=3, draws=4, settings=settings_of(keys))
+
+
+def settings_of(keys: dict[str, object]) -> list[str]:
+    return [f"{key}={json.dumps(value)}" for key, value in keys.items()]
+
+
+def test_a_plugin_brings_a_part_of_each_kind(installed: Path, tmp_path: Path) -> None:
+    parrots = [{"name": name, "model": "parrot"} for name in ("ara", "beo", "coco")]
+    keys = {
+        "agents": [*parrots[:2], {**parrots[2], "model": "parrot:loud"}],
+        "reading": {"law": "echoes", "options": {"louder": 1e9}, "k": 3},
+        "readership": "perches",
+        "posting": {"choose": "loudest", "keep": "forgetful"},
+        "internet": {"seed": "crypto", "store": "cage"},
+    }
+    sets = [part for setting in settings_of(keys) for part in ("--set", setting)]
+    sets += ["--set", "draws=4", "--steps", "3"]
+    ended = lwd(installed, tmp_path, "run", "pocket", *sets, "--out", "run", "--quiet")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    done = load_run(tmp_path / "run")
+    posted = [line["posted"] for line in done.rounds]
+    assert [line["left"] for line in done.rounds] == [ids[:1] for ids in posted]  # ara's
+    assert [line["internet_size"] for line in done.rounds] == [20, 22, 24, 26]
+    whose = {post_id: i for ids in posted for i, post_id in enumerate(ids)}
+    for t in (1, 2, 3):  # ara reads beo, beo coco, coco itself: three loud posts at the most
+        reads = [[whose.get(i) for i in ids] for ids in done.rounds[t]["reads"].values()]
+        assert set(reads[0]) <= {None, 1}
+        assert reads[1].count(1) == reads[2].count(2) == t
+    rows = done.responses()
+    for _, draws in rows.groupby(["t", "agent"]):
+        capitals = [sum(map(str.isupper, text)) for text in draws["text"]]
+        assert draws["post_id"].notna().tolist().index(True) == capitals.index(max(capitals))
+    assert not (tmp_path / "run" / "internet").exists()  # a cage is no folder
+
+
+def test_a_part_of_each_kind_from_a_file_beside_the_experiment(here: Path) -> None:
+    (here / "lwd_test_curious.py").write_text(CURIOUS)
+    keys: dict[str, Any] = {
+        "agents": [{"name": n, "model": "lwd_test_curious:make"} for n in ("a", "b")],
+        "reading": {"law": "lwd_test_curious:Oldest", "options": {"skip": 2}, "k": 4},
+        "readership": "lwd_test_curious:nobody",
+        "posting": {"choose": "lwd_test_curious:last", "keep": "lwd_test_curious:early"},
+        "internet": {"seed": "crypto", "store": "lwd_test_curious:Drawer"},
+    }
+    done = run_parts(here / "run", **keys)
+    assert len({tuple(ids) for line in done.rounds for ids in line["reads"].values()}) == 1
+    rows = done.responses()
+    assert rows[rows["post_id"].notna()]["draw"].tolist() == [3] * 8
+    assert done.rounds[0]["left"] == done.rounds[0]["posted"]
+    assert [line["internet_size"] for line in done.rounds] == [20, 20, 22, 24]
+    rule = "lwd_test_curious:brief"
+    keys["reading"] = {"retriever": "lwd_test_curious:Newest", "options": {"skip": 1}, "k": 4}
+    keys |= {"posting.choose": {"unless": rule}, "marks": [rule]}
+    done = run_parts(here / "unless", **keys)
+    rows = done.responses()
+    first = rows[rows["marks"].map(len) == 0].groupby(["t", "agent"])["draw"].first()
+    assert rows[rows["post_id"].notna()]["draw"].tolist() == first.tolist()
+    for i, name in enumerate("ab"):  # the newest but one of those that have not left
+        assert done.rounds[3]["reads"][name][0] == done.rounds[1]["posted"][i]
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("reading.law=ecoes", "reading.law: no law 'ecoes'; did you mean 'echoes'?"),
+        ("readership=perchs", "no such readership"),
+        ("posting.choose=loudst", "there is no 'loudst'"),
+        ("posting.keep=forgetfull", "there is no 'forgetfull'"),
+        ("internet.store=cge", "no such store 'cge'; did you mean 'cage'?"),
+    ],
+)
+def test_a_wrong_name_is_answered_with_the_choices_of_plugins_too(
+    installed: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, setting: str, words: str
+) -> None:
+    monkeypatch.syspath_prepend(installed)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(BadInput, match=re.escape(words)) as error:
+        run("pocket", settings=[setting])
+    assert "choices: " in str(error.value)
+    if "readership" not in setting:
+        assert re.search("echoes|loudest|forgetful|cage", str(error.value))
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "runs").exists()
 
 
 def test_without_its_entry_point_a_plugin_is_unknown(

@@ -1,12 +1,17 @@
-"""The README and the pages are true: their snippets run, and CI runs their command."""
+"""The README and the pages are true: snippets, files and keys work, and CI runs their command."""
 
 from __future__ import annotations
 
 import re
 import runpy
+import sys
 from pathlib import Path
 
 import pytest
+import yaml
+
+from lwd_agents.config import read_experiment
+from lwd_agents.laboratory import run
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -26,6 +31,45 @@ def test_the_snippets_run(code: str, tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert len(space["run"]) == 4
     lines = [line for line in code.splitlines() if line.strip() and "import" not in line]
     assert len(lines) <= 10
+
+
+def test_the_parts_of_ones_own_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    files = dict(re.findall(r"<!-- file: (\S+) -->\n```\w+\n(.*?)```", readme, re.DOTALL))
+    monkeypatch.chdir(tmp_path)
+    for name, text in files.items():
+        Path(name).write_text(text)
+    try:
+        done = run("mine.yaml", steps=3, draws=4, out="run")
+    finally:
+        sys.modules.pop("parts", None)
+    assert [line["internet_size"] for line in done.rounds] == [20, 22, 24, 26]
+    assert [line["k"] for line in done.rounds] == [
+        {"north": (20 + t) // 2, "east": (20 + 2 * t) // 2} for t in range(4)
+    ]
+    rows = done.responses()
+    for _, draws in rows.groupby(["t", "agent"]):
+        lengths = draws["text"].str.len().tolist()
+        assert draws["post_id"].notna().tolist().index(True) == lengths.index(max(lengths))
+
+
+def keys_of(page: Path) -> list[dict[str, object]]:
+    """What stands in the YAML blocks of a page: one mapping for each line that begins a key."""
+    blocks = re.findall(r"```yaml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    parts = [part for block in blocks for part in re.split(r"\n(?=\w)", block)]
+    return [yaml.safe_load(part) for part in parts]
+
+
+@pytest.mark.parametrize("keys", keys_of(ROOT / "docs" / "internet.md"), ids=str)
+def test_the_keys_of_the_page_on_the_internet_are_keys(keys: dict[str, object]) -> None:
+    from lwd_agents.worlds import llm_parts, llm_publish
+
+    described = read_experiment("pocket")
+    for key, value in keys.items():
+        described.put(key, value, str(keys))
+    config = described.resolve()
+    llm_publish.check_reading(config)
+    llm_publish.make_publisher(config, llm_parts.read_texts(config))
 
 
 def test_there_are_two_commands_and_ci_takes_the_second_from_here() -> None:

@@ -1,4 +1,4 @@
-"""The Internet in a real Chroma collection on disk."""
+"""The Internet in a real Chroma collection on disk; test_backends.py holds for every store."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from langchain_core.embeddings import DeterministicFakeEmbedding
 
 from lwd_agents.errors import RunStopped
-from lwd_agents.internet import store
+from lwd_agents.internet import chroma
 from lwd_agents.internet.post import HUMAN, SYNTHETIC, Post
 from lwd_agents.internet.store import Internet
 
@@ -32,43 +32,6 @@ def filled(path: Path, n: int) -> Internet:
     internet = Internet(path, EMBEDDINGS)
     internet.restore(posts(n), vectors(n))
     return internet
-
-
-def test_posts_come_back_whole_and_in_the_order_asked(tmp_path: Path) -> None:
-    internet = filled(tmp_path / "a", 40)
-    asked = [internet.ids[i] for i in (17, 3, 39, 0)]
-    found = internet.get(asked)
-    assert [d.id for d in found] == asked
-    assert found[0].page_content == posts(40)[17].text
-    assert found[0].metadata == {
-        "author": "human",
-        "step": -1,
-        "slot": 17,
-        "kind": "human",
-        "query": "",
-        "tone": "x",
-    }
-    assert found[2].metadata == {
-        "author": "north",
-        "step": 19,
-        "slot": 0,
-        "kind": "synthetic",
-        "query": "q",
-    }
-    assert internet.get([]) == []
-
-
-def test_equal_texts_are_different_posts(tmp_path: Path) -> None:
-    internet = Internet(tmp_path / "a", EMBEDDINGS)
-    internet.restore(posts(6, "the same"), vectors(6))
-    assert len(internet) == len(set(internet.ids)) == 6
-    assert {d.page_content for d in internet.get(internet.ids)} == {"the same"}
-
-
-def test_a_missing_post_is_an_error(tmp_path: Path) -> None:
-    internet = filled(tmp_path / "a", 4)
-    with pytest.raises(RunStopped, match=r"1 of 2 posts are not in the store.*no-such-id"):
-        internet.get([internet.ids[0], "no-such-id"])
 
 
 def test_another_process_finds_what_was_kept_and_mends_what_was_not(tmp_path: Path) -> None:
@@ -96,8 +59,8 @@ def test_a_torn_database_is_made_anew(tmp_path: Path) -> None:
 def test_more_posts_than_one_batch_or_one_get_can_take(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    many = 6_000  # Chroma takes 5,461 a batch
-    monkeypatch.setattr(store, "_FETCH", 2_500)
+    many = 5_600  # Chroma takes 5,461 a batch
+    monkeypatch.setattr(chroma, "FETCH", 2_500)
     internet = Internet(tmp_path / "a", EMBEDDINGS)
     internet.restore(posts(many), np.ones((many, WIDTH), dtype=np.float32))
     order = np.random.default_rng(1).permutation(many)
@@ -106,6 +69,8 @@ def test_more_posts_than_one_batch_or_one_get_can_take(
     again = Internet(tmp_path / "a", EMBEDDINGS)
     again.restore(posts(many), np.ones((many, WIDTH), dtype=np.float32))
     assert again.ids == internet.ids
+    again.remove(again.ids[:2_600])
+    assert [d.id for d in again.get(again.ids)] == internet.ids[2_600:]
 
 
 def test_a_directory_that_was_removed_can_be_used_again(tmp_path: Path) -> None:
@@ -119,15 +84,16 @@ def test_a_directory_that_was_removed_can_be_used_again(tmp_path: Path) -> None:
 def test_what_the_store_raises_is_one_line(tmp_path: Path) -> None:
     internet = filled(tmp_path / "a", 4)
     internet.close()
+    for use in (internet.get, internet.remove):
+        with pytest.raises(RunStopped, match="the store failed") as stopped:
+            use(internet.ids)
+        assert "\n" not in str(stopped.value)
     with pytest.raises(RunStopped, match="the store failed"):
-        internet.get(internet.ids)
+        internet.add([Post("new", "north", 99, 0, "q", SYNTHETIC)], vectors(1))
+    assert len(internet) == 4
 
 
-def test_it_is_a_langchain_vector_store_too(tmp_path: Path) -> None:
-    internet = Internet(tmp_path / "a", EMBEDDINGS)
-    kept = posts(6)
-    known = np.array(EMBEDDINGS.embed_documents([p.text for p in kept]), dtype=np.float32)
-    internet.restore(kept, known)
-    (nearest,) = internet.vectorstore.as_retriever(search_kwargs={"k": 1}).invoke("post 2")
-    assert nearest.page_content == "post 2"
-    assert nearest.id in internet.ids
+def test_two_posts_of_one_id_are_refused(tmp_path: Path) -> None:
+    doubled = [*posts(4), posts(4)[0]]
+    with pytest.raises(RunStopped, match="two posts have one id; the seed file is damaged"):
+        Internet(tmp_path / "a", EMBEDDINGS).restore(doubled, vectors(5))

@@ -126,6 +126,15 @@ def read_experiment(
     else:
         path = resources.find("experiments", str(name_or_path), "experiment")
         experiment = Experiment(path.stem, _read_yaml(path), _short(path))
+    lay_settings(experiment, settings)
+    return experiment
+
+
+def lay_settings(experiment: Experiment, settings: Sequence[str]) -> None:
+    """Lay ``a.b=value`` pairs over an experiment; each value is read as YAML.
+
+    Raises BadInput for a setting without ``=``, and a key that cannot be.
+    """
     for setting in settings:
         key, equals, text = setting.partition("=")
         if not equals:
@@ -136,7 +145,6 @@ def read_experiment(
             value = text
         said = f"{key}=..." if looks_secret(key) else setting  # a key is not to be repeated
         experiment.put(key.strip(), value, f"--set {said}")
-    return experiment
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

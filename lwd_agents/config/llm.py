@@ -5,17 +5,25 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 
-from lwd_agents.config.parts import Count, Exact, Part, ReadingConfig
+from lwd_agents.config.parts import Count, Exact, Part, SizedReading
+from lwd_agents.internet.inflow import InflowPlan, check_names, make_inflow
+from lwd_agents.internet.keeping import Keeping, make_keeping
+from lwd_agents.internet.posting import Choice, make_choice
+from lwd_agents.internet.readership import checked
 from lwd_agents.secrets import looks_secret
 
 
 class InternetConfig(Part):
-    """A(0) and where the Internet is kept. ``seed``: a name in stores/ or a path."""
+    """A(0) and where the Internet is kept. ``seed``: a name in stores/ or a path.
+
+    ``per_query``: of several queries, each has an Internet of its own, which begins with A(0).
+    """
 
     seed: str = "crypto"
-    store: Literal["chroma"] = "chroma"
+    store: str = Field(default="chroma", min_length=1)
+    per_query: bool = False
 
 
 class AgentConfig(Part):
@@ -39,6 +47,12 @@ class AgentConfig(Part):
     requests_per_second: float | None = Field(default=None, gt=0.0, allow_inf_nan=False)
     timeout: float = Field(default=120.0, gt=0.0, allow_inf_nan=False)
     attempts: Count = 5
+    joins: Annotated[int, Field(ge=0, strict=True)] = 0
+    leaves: Count | None = None
+
+    def takes_part(self, t: int) -> bool:
+        """Whether it reads and answers at step t: from ``joins`` on, before ``leaves``."""
+        return t >= self.joins and (self.leaves is None or t < self.leaves)
 
     @model_validator(mode="after")
     def _no_keys(self) -> AgentConfig:
@@ -70,11 +84,44 @@ class AgentConfig(Part):
         return self
 
 
-class TextReadingConfig(ReadingConfig):
-    """What an agent reads. ``budget``: tokens that a prompt may have; posts beyond it are not read,
-    the last drawn first, and a step records how many were asked for (``k_asked``) and read."""
+class TextReadingConfig(SizedReading):
+    """What an agent reads: a law's draw from the posts that it may see.
 
+    ``retriever``: in place of a law, the dotted path of a function from the ``internet`` to a
+    LangChain retriever, or a registered name. ``options`` are the law's, or the function's own.
+    ``schedule``: step -> beta, from that step on. ``order`` is how the posts stand in the prompt.
+    ``shared``: all agents read one and the same draw. ``readings_per_step``: M readings, L draws
+    each, of which only the first is ever posted and measured by D. ``budget``: tokens that a prompt
+    may have; posts beyond it are not read, the last drawn first, and a step records how many were
+    asked for (``k_asked``) and read.
+    """
+
+    law: str = Field(default="uniform", min_length=1)
+    retriever: str | None = Field(default=None, min_length=1)
+    options: dict[str, Any] = Field(default_factory=dict)
+    order: Literal["drawn", "random", "time", "reversed"] = "drawn"
+    shared: bool = False
+    readings_per_step: Count = 1
     budget: Count | None = None
+    schedule: dict[Annotated[int, Field(ge=1)], Annotated[Exact, Field(gt=0, le=1)]] = Field(
+        default_factory=dict
+    )
+
+    @model_validator(mode="after")
+    def _one_way(self) -> TextReadingConfig:
+        if self.retriever is not None and (self.law != "uniform" or self.order != "drawn"):
+            raise ValueError("reading.retriever: a retriever of your own has no law and no order")
+        if self.schedule and self.beta is None:
+            raise ValueError("reading.schedule: it changes beta, but reading.k is given")
+        return self
+
+    def size_at(self, t: int, visible: int) -> int:
+        """k_t at step t: as ``size``, with the beta that the schedule has then."""
+        since = [step for step in self.schedule if step <= t]
+        if not since:
+            return self.size(visible)
+        numerator, denominator = self.schedule[max(since)].as_integer_ratio()
+        return numerator * visible // denominator
 
 
 class PriceConfig(Part):
@@ -93,11 +140,15 @@ class LimitsConfig(Part):
     minutes: float | None = Field(default=None, gt=0.0, allow_inf_nan=False)
 
 
-class PostingConfig(Part):
-    """What enters the Internet after a step: the first response of each agent, for good."""
+def _told(value: Choice | Keeping | InflowPlan) -> Any:
+    return value.told
 
-    choose: Literal["first"] = "first"
-    keep: Literal["accumulate"] = "accumulate"
+
+class PostingConfig(Part):
+    """Which answers enter the Internet after a step, and which posts leave it (``posting``)."""
+
+    choose: Annotated[Choice, BeforeValidator(make_choice), PlainSerializer(_told)] = Choice()
+    keep: Annotated[Keeping, BeforeValidator(make_keeping), PlainSerializer(_told)] = Keeping()
 
 
 class EmbeddingConfig(Part):
@@ -116,16 +167,20 @@ class LlmConfig(Part):
 
     world: Literal["llm"] = "llm"
     query: str = Field(default="bitcoin", min_length=1)
+    queries: tuple[Annotated[str, Field(min_length=1)], ...] = ()
     prompt: str = Field(default="answer", min_length=1)
     internet: InternetConfig = InternetConfig()
     agents: tuple[AgentConfig, ...] = Field(min_length=1)
     steps: Count = 60
     draws: Annotated[int, Field(ge=1, le=100_000, strict=True)] = 40
     reading: TextReadingConfig = TextReadingConfig()
-    readership: Literal["complete"] = "complete"
+    readership: Annotated[Any, BeforeValidator(checked)] = "complete"
     posting: PostingConfig = PostingConfig()
+    inflow: tuple[
+        Annotated[InflowPlan, BeforeValidator(make_inflow), PlainSerializer(_told)], ...
+    ] = ()
     embedding: EmbeddingConfig = EmbeddingConfig()
-    placebo: Literal[False] = False
+    placebo: bool | str = False
     replicates: Literal[1] = 1
     max_missing: float = Field(default=0.5, ge=0.0, le=1.0)
     marks: tuple[str, ...] = ()
@@ -139,4 +194,8 @@ class LlmConfig(Part):
         doubled = sorted({name for name in names if names.count(name) > 1})
         if doubled:
             raise ValueError(f"agents: two agents are named {doubled[0]!r}; names must differ")
+        try:
+            check_names(self.inflow, names)
+        except ValueError as error:
+            raise ValueError(f"inflow: {error}") from None
         return self

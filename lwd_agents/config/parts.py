@@ -35,13 +35,11 @@ class Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class ReadingConfig(Part):
-    """What an agent reads at a step: k_t = floor(beta |A(t)|) posts, or ``k`` of them."""
+class SizedReading(Part):
+    """How much is read at a step: k_t = floor(beta times what is visible) posts, or ``k``."""
 
-    law: Literal["uniform"] = "uniform"
     beta: Exact | None = Field(default=None, gt=0, le=1)
     k: Annotated[int, Field(ge=0, strict=True)] | None = None
-    readings_per_step: Literal[1] = 1
 
     @model_validator(mode="before")
     @classmethod
@@ -59,3 +57,10 @@ class ReadingConfig(Part):
             return self.k or 0
         numerator, denominator = self.beta.as_integer_ratio()
         return numerator * visible // denominator
+
+
+class ReadingConfig(SizedReading):
+    """What a mixture reads at a step, drawn uniformly."""
+
+    law: Literal["uniform"] = "uniform"
+    readings_per_step: Literal[1] = 1

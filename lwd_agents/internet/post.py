@@ -18,11 +18,12 @@ class Post:
 
     Attributes:
         text: exactly as it was written or sampled.
-        author: the agent's name; ``human`` for A(0).
+        author: the agent's name, or the inflow's; ``human`` for A(0).
         step: the step that it was written in; -1 for A(0).
         slot: its place among the posts of its author and step.
         query: what it answers; empty for A(0).
-        kind: ``human`` or ``synthetic``.
+        kind: ``human``, ``synthetic`` (an agent's), ``placebo`` (a held-out human post in its
+            place), ``noise`` or ``adversary``.
         labels: what a store says of a post besides its text (a sentiment, a source).
     """
 

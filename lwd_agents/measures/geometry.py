@@ -6,6 +6,7 @@ Axes: N agents, L draws, D dimensions. A missing draw is a row of NaN.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,6 +58,18 @@ def collapse_norm(D: Floats) -> float:
         D: (N, N). Every pair counts twice, as in the Frobenius norm.
     """
     return float(np.sqrt(np.sum(np.square(np.asarray(D, dtype=np.float64)))))
+
+
+def over_queries(D: Sequence[Floats]) -> NDArray[np.float64]:
+    """The distances over several queries: D_ij = sqrt(mean_q D_ij(q)^2) [ours].
+
+    So one query gives its own D, and the scale does not grow with their number.
+
+    Args:
+        D: (N, N) for each query.
+    """
+    stack = np.asarray(D, dtype=np.float64)
+    return stack[0] if len(stack) == 1 else np.asarray(np.sqrt(np.mean(stack**2, axis=0)))
 
 
 def pairwise_distances(X: Floats) -> NDArray[np.float64]:

@@ -60,6 +60,19 @@ def _account(trajectory: Trajectory, console: Console) -> None:
         _say(console, f"marked responses of {said['responses']:,}: {counts}.")
 
 
+def closing_pair(live: Trajectory, placebo: Trajectory, console: Console | None = None) -> None:
+    """A run's closing words, and its norm beside that of its placebo."""
+    console = console or Console(highlight=False)
+    closing(live, console)
+    steps = len(live) - 1
+    ends = f"{_number(placebo.norm[0])} at t = 0, {_number(placebo.norm[-1])} at t = {steps}"
+    _say(console, f"placebo, human posts in place of the models' own: ||D||_F {ends}.")
+    fell = (live.norm[-1] - live.norm[0]) - (placebo.norm[-1] - placebo.norm[0])
+    if math.isfinite(fell):
+        _say(console, f"live minus placebo, last less first: {fell:+.4f} (one pair, no inference).")
+    _say(console, f"placebo run: {placebo.path} ({placebo.manifest['status']})")
+
+
 def _say(console: Console, line: str) -> None:
     console.print(line, soft_wrap=True, markup=False)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from lwd_agents.config import GmmConfig
 from lwd_agents.config.gmm import covariance_matrix
 from lwd_agents.engine import Round, advance, fill
 from lwd_agents.errors import BadInput
-from lwd_agents.internet.readership import authors
+from lwd_agents.internet.readership import files, stretches
 from lwd_agents.kernels import compiled_before, run_key
 from lwd_agents.worlds.gmm_points import Law, Plan, table_width
 
@@ -36,7 +37,8 @@ class GmmParts:
 
     Attributes:
         config: the experiment.
-        plan: laws and schedules, for the kernels.
+        plan: laws and schedules, for the kernels; its readership is that of step 0.
+        graphs: step -> (N, N) bool, who may read whom from that step on.
         initial: (P, d) the given points of A(0); (0, d) where they are drawn or A(0) is empty.
         drawn: how many points of A(0) each replicate draws from the human law.
         sha256: of the files that were read, by name.
@@ -44,6 +46,7 @@ class GmmParts:
 
     config: GmmConfig
     plan: Plan
+    graphs: dict[int, NDArray[np.bool_]]
     initial: Floats
     drawn: int
     sha256: dict[str, str]
@@ -52,6 +55,15 @@ class GmmParts:
     def agents(self) -> list[str]:
         """The models' names."""
         return self.config.names
+
+    def stretches(self, begin: int, end: int) -> list[tuple[Plan, int, int]]:
+        """Steps begin .. end - 1 as (plan, begin, end), cut where the readership changes."""
+        cuts = [begin, *(t for t in self.graphs if begin < t < end), end]
+        found = []
+        for a, b in pairwise(cuts):
+            may = self.graphs[max(t for t in self.graphs if t <= a)]
+            found.append((self.plan._replace(authors=may, everyone=bool(may.all())), a, b))
+        return found
 
     def describe(self) -> dict[str, Any]:
         """What the manifest says of it."""
@@ -151,11 +163,12 @@ def assemble(config: GmmConfig) -> GmmParts:
     initial = empty if isinstance(given, int) else _points(given, "initial_points", config, sha256)
     human = _human_law(config, sha256)
     try:
-        may = authors(config.readership, config.names)
+        graphs = stretches(config.readership, config.names, config.seed)
     except ValueError as error:
         raise BadInput(str(error)) from None
+    sha256 |= {n: resources.sha256(path) for n, path in files(config.readership).items()}
     first, size = _internet(config, len(initial) + count)
-    k = _readings(config, may, first, size, len(initial) + count)
+    k = _readings(config, graphs, first, size, len(initial) + count)
     alpha, shift = _coefficients(config, k)
     means = np.array(config.means)
     factor = np.linalg.cholesky(covariance_matrix(config.covariance, config.d, "covariance"))
@@ -181,11 +194,11 @@ def assemble(config: GmmConfig) -> GmmParts:
         size=size,
         posts=config.posts_per_step,
         fresh=config.fresh_points,
-        authors=may,
-        everyone=bool(may.all()),
+        authors=graphs[0],
+        everyone=bool(graphs[0].all()),
         epsilon=float(config.epsilon),
     )
-    return GmmParts(config, plan, initial, count, sha256)
+    return GmmParts(config, plan, graphs, initial, count, sha256)
 
 
 def _points(
@@ -247,7 +260,7 @@ def _internet(config: GmmConfig, seeds: int) -> tuple[NDArray[np.int64], NDArray
 
 def _readings(
     config: GmmConfig,
-    may: NDArray[np.bool_],
+    graphs: dict[int, NDArray[np.bool_]],
     first: NDArray[np.int64],
     size: NDArray[np.int64],
     seeds: int,
@@ -259,8 +272,9 @@ def _readings(
     t = np.arange(config.steps + 1)
     steps_kept = np.minimum(t, 1) if config.posting.keep == "replace" else t
     seeds_kept = np.where(first < seeds, seeds, 0) if seeds else np.zeros_like(t)
-    per_step = may.sum(axis=1) * config.posts_per_step + config.fresh_points
-    visible = seeds_kept[:, None] + steps_kept[:, None] * per_step[None, :]
+    read = np.array([may.sum(axis=1) for may in graphs.values()])  # how many models' points
+    per_step = read[np.searchsorted(list(graphs), t, side="right") - 1] * config.posts_per_step
+    visible = seeds_kept[:, None] + steps_kept[:, None] * (per_step + config.fresh_points)
     reading = config.reading
     if reading.beta is None:
         return np.asarray(np.minimum(visible, reading.k or 0), dtype=np.int64)

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from lwd_agents.worlds import gmm_kernel as kernel
 from lwd_agents.worlds import gmm_points as store
 from lwd_agents.worlds.gmm_parts import GmmParts
+from lwd_agents.worlds.gmm_points import Plan
 
 Arrays = dict[str, NDArray[Any]]
 _SMALL = 2_000_000  # updates below which threads cost more than they bring
@@ -56,6 +57,7 @@ class FixedSystem:
     """
 
     def __init__(self, parts: GmmParts, replicates: range) -> None:
+        self._parts = parts
         self._plan = parts.plan
         self._replicates, self._placebo = arms(parts, replicates)
         copies = 2 if parts.config.placebo else 1
@@ -83,6 +85,14 @@ class FixedSystem:
 
     def advance(self, begin: int, end: int) -> Arrays:
         """See ``System``."""
+        found = []
+        for plan, a, b in self._parts.stretches(begin, end):
+            self._plan = plan
+            found.append(self._stretch(a, b))
+        return joined(found)
+
+    def _stretch(self, begin: int, end: int) -> Arrays:
+        """``advance`` while the readership stays as it is."""
         count, n, components = self.now["weights"].shape
         out = np.empty((count, end - begin, n, components))
         clips = np.zeros((count, end - begin, n), dtype=np.int64)
@@ -196,6 +206,10 @@ class MovingSystem:
 
     def advance(self, begin: int, end: int) -> Arrays:
         """See ``System``."""
+        return joined([self._stretch(*each) for each in self._parts.stretches(begin, end)])
+
+    def _stretch(self, plan: Plan, begin: int, end: int) -> Arrays:
+        """``advance`` while the readership stays as it is."""
         steps = end - begin
         outs = {name: np.empty((len(now), steps, *now.shape[1:])) for name, now in self.now.items()}
         count, n = self.now["weights"].shape[:2]
@@ -206,14 +220,21 @@ class MovingSystem:
         def one(arm: int) -> None:
             it = slice(arm, arm + 1)
             self._kernel.advance_moving(
-                self._parts.plan, *(now[it] for now in self.now.values()), self._points[it],
+                plan, *(now[it] for now in self.now.values()), self._points[it],
                 self._places, begin, end, self._replicates[it], self._placebo[it],
-                kernel.scratch(self._parts.plan, 1, places=True), moves, settings.variance_floor,
+                kernel.scratch(plan, 1, places=True), moves, settings.variance_floor,
                 tuple(out[it] for out in outs.values()), clips[it],
             )  # fmt: skip
 
         each(one, range(count))
         return {**outs, "clips": clips}
+
+
+def joined(stretches: list[Arrays]) -> Arrays:
+    """Arrays (A, S, ...) of some stretches of steps, one after the other."""
+    if len(stretches) == 1:
+        return stretches[0]
+    return {name: np.concatenate([s[name] for s in stretches], axis=1) for name in stretches[0]}
 
 
 def arms(parts: GmmParts, replicates: range) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:

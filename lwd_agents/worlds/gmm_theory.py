@@ -95,7 +95,7 @@ def _beyond(parts: GmmParts) -> str | None:
     config = parts.config
     if config.moving.means or config.moving.covariances:
         return "means or covariances move"
-    if not parts.plan.everyone:
+    if not all(plan.everyone for plan, _, _ in parts.stretches(0, config.steps)):
         return "the readership is not complete"
     people = config.placebo or config.fresh_points or parts.drawn
     if people and config.human.law == "normal":

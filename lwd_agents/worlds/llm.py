@@ -7,7 +7,6 @@ A(t) before any of them posts, so neither their order nor their speed can change
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -19,27 +18,34 @@ from langchain_core.runnables import RunnableConfig, RunnableLambda
 from numpy.typing import NDArray
 
 from lwd_agents import seeding
-from lwd_agents.agents.agent import Agent, Reading, within
+from lwd_agents.agents.agent import Agent, Reading
 from lwd_agents.agents.calls import threads
-from lwd_agents.agents.sampling import Response
 from lwd_agents.config import LlmConfig
 from lwd_agents.embedding import EmbeddingCache
 from lwd_agents.engine import MOST_DISTANCES, Round
-from lwd_agents.errors import BadInput, RunStopped
-from lwd_agents.internet.post import SYNTHETIC, Post
+from lwd_agents.errors import RunStopped
+from lwd_agents.internet.post import Post
 from lwd_agents.internet.retrievers import Reader
 from lwd_agents.internet.store import Internet
 from lwd_agents.ledger import Ledger
 from lwd_agents.marks import Rule
-from lwd_agents.measures.geometry import collapse_norm, distances, perspectives
+from lwd_agents.measures.geometry import (
+    collapse_norm,
+    distances,
+    over_queries,
+    perspectives,
+)
+from lwd_agents.worlds.llm_past import Past, change_of, known_of
+from lwd_agents.worlds.llm_publish import Publisher, recorded
+from lwd_agents.worlds.llm_reading import Readings, keyed
 from lwd_agents.worlds.llm_round import (
+    Answered,
     Answers,
+    array_name,
     event,
     number,
     numbers,
-    posts_of,
     rows_of,
-    stacked,
     told,
 )
 
@@ -52,7 +58,7 @@ class LlmWorld:
 
     Args:
         config: the experiment.
-        query: the text of q.
+        queries: their texts, one unless the experiment has several.
         agents: who reads and answers, in the order of the axes of D and of the embeddings.
         reader: where readings come from.
         internet: the store of A(t), empty or as a former process left it.
@@ -61,13 +67,14 @@ class LlmWorld:
         seed_vectors: their embeddings, (len(seeds), D).
         ledger: the account of the calls.
         rules: what answers are marked by; none marks nothing.
+        publisher: what is posted, what enters beside it, and what leaves.
         callbacks: LangChain handlers that see the whole run.
     """
 
     def __init__(
         self,
         config: LlmConfig,
-        query: str,
+        queries: Sequence[str],
         agents: Sequence[Agent],
         reader: Reader,
         internet: Internet,
@@ -76,22 +83,27 @@ class LlmWorld:
         seed_vectors: NDArray[np.float32],
         ledger: Ledger,
         rules: Mapping[str, Rule],
+        publisher: Publisher,
         callbacks: Sequence[Any] = (),
     ) -> None:
         self._config = config
-        self._query = query
+        self._queries = tuple(queries)
+        readings = range(config.reading.readings_per_step)
+        self._tasks = [(q, r) for q in range(len(queries)) for r in readings]
         self._agents = tuple(agents)
-        self._reader = reader
+        self._places = {agent.name: i for i, agent in enumerate(self._agents)}
         self._internet = internet
         self._cache = cache
-        self._humans = len(seeds)
-        self._replayed: list[Post] = list(seeds)
-        self._vectors: list[NDArray[np.float32]] = list(seed_vectors)
+        self._width = seed_vectors.shape[1]
+        self._past = Past(seeds, seed_vectors)
         self._run: RunnableConfig = {"callbacks": list(callbacks), "run_name": "lwd.run"}
         self._store_seconds = 0.0
         self._ledger = ledger
         self._rules = rules
-        self._reading = threading.Lock()
+        self._publisher = publisher
+        self._readings = Readings(
+            config, queries, tuple(self._places), reader, internet, self._past.posts, cache
+        )
 
     def within(self, loop: Callable[[], None]) -> None:
         """Run the whole loop inside one Runnable: a trace is run > step > agent > model."""
@@ -109,17 +121,31 @@ class LlmWorld:
 
     def _step(self, t: int, config: RunnableConfig) -> Round:
         self._ledger.begin(t)
+        foreign = self._internet.sync(t)
+        self._past.arrive(foreign)
         answers = self._answers(t, config)
         seconds = {
             name: sum(answer.seconds[name] for answer in answers)
             for name in ("retrieve", "generate")
         }
         started = time.perf_counter()
-        embeddings = self._embed([answer.responses for answer in answers])
+        posts = self._publisher.posts(t, answers)
+        entering = self._publisher.entering(t, posts)
+        arrays = self._embed(t, answers, entering)
+        if foreign:
+            arrays[f"{t:05d}.from.npy"] = self._internet.vectors([post.id for post in foreign])
         embedded = time.perf_counter()
-        D = distances(perspectives(embeddings))
+        D = over_queries(
+            [
+                distances(perspectives(arrays[array_name(t, q, 0)]))
+                for q in range(len(self._queries))
+            ]
+        )
+        there = [self._places[answer.agent] for answer in answers]
+        norm = collapse_norm(D[np.ix_(there, there)])
         measured = time.perf_counter()
-        posts = posts_of(t, self._query, answers)
+        mine = [] if self._publisher.placebo else list(posts.values())
+        left = self._publisher.leaving(t, [*self._past.posts.values(), *mine, *entering])
         seconds |= {
             "embed": embedded - started,
             "measure": measured - embedded,
@@ -128,23 +154,27 @@ class LlmWorld:
         line = {
             "t": t,
             "internet_size": len(self._internet),
-            "synthetic": len(self._internet) - self._humans,
-            "norm": number(collapse_norm(D)),
+            "synthetic": self._past.written_by_models,
+            "norm": number(norm),
             "distances": numbers(D) if D.size <= MOST_DISTANCES else None,
             **told(answers, self._rules, self._config.reading.budget is not None),
-            "posted": [post.id for post in posts.values()],
+            "posted": [post.id for post in mine],
+            **({"foreign": recorded(foreign)} if foreign else {}),
+            **({"entered": recorded(entering)} if entering else {}),
+            **({"left": left} if left else {}),
             "seconds": {name: round(spent, 6) for name, spent in seconds.items()},
         }
-        rows = tuple(rows_of(t, self._query, answers, posts, self._rules))
-        spent = self._ledger.totals
-        return Round(t, line, rows, {f"{t:05d}.npy": embeddings}, spent=spent)
+        shown = {} if self._publisher.placebo else posts
+        rows = tuple(rows_of(t, self._queries, answers, shown, self._rules))
+        return Round(t, line, rows, arrays, spent=self._ledger.totals)
 
     def _answers(self, t: int, config: RunnableConfig) -> list[Answers]:
         """What every agent read and answered, in the order of the agents.
 
         Those that wait for a provider wait side by side; models in this process take turns.
         """
-        called = [agent for agent in self._agents if agent.remote]
+        present = [agent for agent in self._agents if self._takes_part(agent, t)]
+        called = [agent for agent in present if agent.remote]
 
         def serve(agent: Agent) -> Answers:
             return self._serve(t, agent, config)
@@ -152,9 +182,9 @@ class LlmWorld:
         gates = [agent.drawer.caller.gate for agent in called]
         with threads(len(called), gates) as pool:
             waiting = {agent.name: pool.submit(serve, agent) for agent in called}
-            here = {a.name: serve(a) for a in self._agents if a.name not in waiting}
+            here = {a.name: serve(a) for a in present if a.name not in waiting}
             there = {name: future.result() for name, future in waiting.items()}
-        return [{**here, **there}[agent.name] for agent in self._agents]
+        return [{**here, **there}[agent.name] for agent in present]
 
     def _serve(self, t: int, agent: Agent, config: RunnableConfig) -> Answers:
         """One agent's reading and its L draws, as one Runnable of the trace."""
@@ -164,116 +194,101 @@ class LlmWorld:
 
         serve: RunnableLambda[Agent, Answers] = RunnableLambda(both)
         answers: Answers = serve.invoke(agent, {**config, "run_name": agent.name})
-        missing = [r.missing for r in answers.responses if r.text is None]
-        if len(missing) > self._config.max_missing * len(answers.responses):
+        responses = [r for reading in answers.readings for r in reading.responses]
+        missing = [r.missing for r in responses if r.text is None]
+        if len(missing) > self._config.max_missing * len(responses):
             raise RunStopped(
-                f"agent {agent.name} at step {t}: {len(missing)} of {len(answers.responses)} draws "
+                f"agent {agent.name} at step {t}: {len(missing)} of {len(responses)} draws "
                 f"are missing ({missing[0]}); max_missing allows {self._config.max_missing:.0%}. "
                 "The step is not committed: mend the model and run the same command again"
             )
         return answers
 
+    def _takes_part(self, agent: Agent, t: int) -> bool:
+        return self._config.agents[self._places[agent.name]].takes_part(t)
+
     def _read_and_answer(self, t: int, agent: Agent, config: RunnableConfig) -> Answers:
-        with self._reading:  # a retriever need not be thread safe
+        before = self._ledger.of(agent.name)
+        readings, seconds = [], {"retrieve": 0.0, "generate": 0.0}
+        draws = self._config.draws
+        for q, r in self._tasks:
             started = time.perf_counter()
-            documents = self._reader.read(
-                self._query,
-                config,
-                k=self._config.reading.size(len(self._internet)),
-                t=t,
-                agent=agent.name,
-                seed=self._key("reading", t, agent),
-            )
-            asked = len(documents)
-            posts = [document.page_content for document in documents]
-            posts = within(agent, posts, self._query, self._config.reading.budget)
-            documents = documents[: len(posts)]
+            drawn = self._readings.read(t, agent, q, r, config)
             read = time.perf_counter()
-        draws, before = self._config.draws, self._ledger.of(agent.name)
-        responses = agent.sample(
-            Reading(tuple(posts), self._query),
-            draws,
-            seeding.base_seed(self._key("draws", t, agent), draws),
-            config,
-        )
-        seconds = {"retrieve": read - started, "generate": time.perf_counter() - read}
-        answers = Answers(
-            agent.name,
-            tuple(str(document.id) for document in documents),
-            tuple(responses),
-            seconds,
-            self._ledger.of(agent.name).minus(before),
-            asked,
-        )
+            responses = agent.sample(
+                Reading(tuple(d.page_content for d in drawn.documents), self._queries[q]),
+                draws,
+                seeding.base_seed(
+                    keyed(self._config, "draws", t, agent.name, self._queries[q], r), draws
+                ),
+                config,
+            )
+            seconds["retrieve"] += read - started
+            seconds["generate"] += time.perf_counter() - read
+            ids = tuple(str(document.id) for document in drawn.documents)
+            readings.append(Answered(q, r, ids, tuple(responses), drawn.asked, drawn.short))
+        spent = self._ledger.of(agent.name).minus(before)
+        answers = Answers(agent.name, tuple(readings), seconds, spent)
         dispatch_custom_event(
             ANSWERS_EVENT,
             {
                 "t": t,
                 "agent": agent.name,
                 "reads": list(answers.reads),
-                "responses": [asdict(response) for response in responses],
+                "responses": [asdict(response) for response in answers.responses],
                 "seconds": seconds,
             },
             config=config,
         )
         return answers
 
-    def _key(self, purpose: str, t: int, agent: Agent) -> int:
-        return seeding.key(self._config.seed, purpose, t=t, agent=agent.name, query=self._query)
+    def _embed(
+        self, t: int, answers: Sequence[Answers], entering: Sequence[Post]
+    ) -> dict[str, NDArray[np.float32]]:
+        """The step's arrays by file name.
 
-    def _embed(self, responses: Sequence[Sequence[Response]]) -> NDArray[np.float32]:
-        """(N, L, D) float32, a missing draw NaN; new texts are embedded as one batch."""
-        places = [
-            (i, j, response.text)
-            for i, row in enumerate(responses)
-            for j, response in enumerate(row)
-            if response.text is not None
-        ]
-        width = len(self._vectors[0])
-        out = np.full((len(responses), self._config.draws, width), np.nan, dtype=np.float32)
-        if places:
-            rows, columns, texts = zip(*places, strict=True)
-            out[rows, columns] = self._cache.embed(texts)
-        return out
+        (N, L, D) float32 of each reading, NaN for a missing draw and an absent agent; and (m, D)
+        of the m posts that no model wrote. Each is a batch of its own, so that further readings,
+        queries and posts change no bit of the first ones.
+        """
+        shape = (len(self._agents), self._config.draws, self._width)
+        arrays = {}
+        for place, task in enumerate(self._tasks):
+            array = np.full(shape, np.nan, dtype=np.float32)
+            places = [
+                (self._places[answer.agent], j, response.text)
+                for answer in answers
+                for j, response in enumerate(answer.readings[place].responses)
+                if response.text is not None
+            ]
+            if places:
+                rows, columns, texts = zip(*places, strict=True)
+                array[rows, columns] = self._cache.embed(texts)
+            arrays[array_name(t, *task)] = array
+        if entering:
+            arrays[f"{t:05d}.in.npy"] = self._cache.embed([post.text for post in entering])
+        return arrays
 
     def absorb(self, round: Round) -> None:
-        """Let the posts of a committed step into A(t+1), and tell the handlers."""
-        posts, vectors = self._posted(round)
+        """Let a committed step's posts into A(t+1), others out of it, and tell the handlers."""
+        change = change_of(round, self._places, self._queries)
+        self._past.take(change, round.replayed)
         if round.replayed:
-            self._replayed += posts
-            self._vectors += vectors
-            present = [row for row in round.responses if row["text"] is not None]
-            flat = stacked(round).reshape(-1, len(self._vectors[0]))
-            there = flat[~np.isnan(flat[:, 0])]
-            self._cache.remember([row["text"] for row in present], there)
-        elif posts:
+            self._cache.remember(*known_of(round, self._places, self._queries))
+        else:
             started = time.perf_counter()
-            self._internet.add(posts, np.stack(vectors))
+            self._internet.add(change.posts, change.vectors)
+            self._internet.remove(change.left)
+            self._internet.note_reads(change.reads.elements())
             self._store_seconds = time.perf_counter() - started
         dispatch_custom_event(ROUND_EVENT, event(round), config=self._run)
 
     def resumed(self) -> None:
         """Make the store hold what the journal says; a lost or torn one is filled anew."""
-        self._internet.restore(self._replayed, np.stack(self._vectors))
-        self._replayed, self._vectors = [], self._vectors[:1]
+        past = self._past
+        self._internet.restore(list(past.posts.values()), past.vectors(), past.gone)
+        self._internet.note_reads(past.reads.elements())
 
     def close(self) -> None:
         """Let go of the store."""
         self._internet.close()
-
-    def _posted(self, round: Round) -> tuple[list[Post], list[NDArray[np.float32]]]:
-        """The posts of a round and their vectors, each a (D,) array, in the order of ``posted``."""
-        place = {agent.name: i for i, agent in enumerate(self._agents)}
-        embeddings = stacked(round)
-        rows = {row["post_id"]: row for row in round.responses if row["post_id"] is not None}
-        posts, vectors = [], []
-        for post_id in round.line["posted"]:
-            row = rows.get(post_id)
-            if row is None:
-                raise BadInput(f"responses.jsonl: the post {post_id} of step {round.t} is gone")
-            post = Post(row["text"], row["agent"], round.t, 0, row["query"], SYNTHETIC)
-            if post.id != post_id:
-                raise BadInput(f"responses.jsonl: a text of step {round.t} was changed afterwards")
-            posts.append(post)
-            vectors.append(embeddings[place[row["agent"]], row["draw"]])
-        return posts, vectors

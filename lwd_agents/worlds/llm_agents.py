@@ -17,6 +17,7 @@ from lwd_agents.agents.providers import Service
 from lwd_agents.config import LlmConfig
 from lwd_agents.config.llm import AgentConfig
 from lwd_agents.errors import BadInput
+from lwd_agents.internet.sizes import largest_reading
 from lwd_agents.ledger import Ledger
 from lwd_agents.lengths import CHARACTERS
 from lwd_agents.prices import price_of
@@ -30,7 +31,7 @@ def make_ledger(config: LlmConfig, posts: Sequence[str]) -> Ledger:
 
     Raises BadInput where a cost is to be bounded and a price is not known.
     """
-    k = config.reading.size(len(posts) + len(config.agents) * config.steps)
+    k = largest_reading(config, len(posts))
     longest = k * max(len(post) for post in posts) // CHARACTERS
     prices = {
         agent.name: price_of(agent.model, agent.base_url, config.prices, longest_prompt=longest)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import string
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,9 +21,9 @@ from lwd_agents.config import LlmConfig
 from lwd_agents.embedding import EmbeddingCache, SentenceEmbeddings
 from lwd_agents.engine import Round, advance
 from lwd_agents.errors import BadInput
-from lwd_agents.internet.post import Post
-from lwd_agents.internet.retrievers import Reader, UniformRetriever
-from lwd_agents.internet.seeds import read_seed
+from lwd_agents.internet import backends
+from lwd_agents.internet.retrievers import LawRetriever, Reader, UniformRetriever
+from lwd_agents.internet.sizes import largest_reading
 from lwd_agents.internet.store import Internet
 from lwd_agents.journal import Journal
 from lwd_agents.ledger import Ledger
@@ -33,8 +32,9 @@ from lwd_agents.records import load_array
 from lwd_agents.trajectory import Trajectory
 from lwd_agents.worlds import llm_agents
 from lwd_agents.worlds.llm import LlmWorld
+from lwd_agents.worlds.llm_publish import Publisher, check_reading, make_publisher, make_retriever
+from lwd_agents.worlds.llm_texts import Texts
 
-_VARIABLES = {"posts", "query"}
 _SEED_VECTORS = "embeddings/seed.npy"
 
 RetrieverFactory = Callable[[Internet], BaseRetriever]
@@ -51,20 +51,6 @@ class Objects:
 
 
 @dataclass(frozen=True)
-class Texts:
-    """What a run reads from files: the query, the prompt template, the posts of A(0).
-
-    Attributes:
-        sha256: of every file read, by kind and name.
-    """
-
-    query: str
-    template: str
-    seeds: tuple[Post, ...]
-    sha256: dict[str, str]
-
-
-@dataclass(frozen=True)
 class Parts:
     """A network ready to start: nothing on disk yet."""
 
@@ -75,12 +61,14 @@ class Parts:
     objects: Objects
     ledger: Ledger
     rules: Mapping[str, marks.Rule]
+    publisher: Publisher
 
     def describe(self) -> dict[str, Any]:
         """What the manifest says of the parts."""
         files = {f"models/{f.name}": resources.sha256(f) for a in self.agents for f in a.files}
         return {
-            "query": self.texts.query,
+            "query": self.texts.queries[0],
+            **({"queries": self.texts.queries} if len(self.texts.queries) > 1 else {}),
             "prompt": self.texts.template,
             "agents": [agent.name for agent in self.agents],
             "backends": {agent.name: agent.backend for agent in self.agents},
@@ -88,7 +76,12 @@ class Parts:
                 **self.config.embedding.model_dump(mode="json"),
                 "class": _class_name(self.embeddings),
             },
-            "retriever": _class_name(self.objects.retriever or UniformRetriever),
+            "reproducible": not self.config.internet.store.startswith(backends.HTTP),
+            "retriever": (
+                _class_name(self.objects.retriever)
+                if self.objects.retriever
+                else self.config.reading.retriever or _class_name(_law_class(self.config))
+            ),
             "sha256": {**self.texts.sha256, **files},
         }
 
@@ -109,53 +102,40 @@ class Parts:
 
     def world(self, journal: Journal) -> LlmWorld:
         """The world in a run directory that is open for writing."""
-        internet = Internet(journal.path / "internet", self.embeddings)
+        config = self.config
+        internet = Internet(
+            journal.path / "internet",
+            self.embeddings,
+            config.internet.store,
+            run=_run_of(journal.manifest or {}),
+        )
         cache = EmbeddingCache(self.embeddings)
         texts = [post.text for post in self.texts.seeds]
         vectors = _seed_vectors(journal, texts, cache)
-        made = self.objects.retriever or UniformRetriever(internet=internet)
-        retriever = made if isinstance(made, BaseRetriever) else made(internet)
         return LlmWorld(
-            self.config,
-            self.texts.query,
+            config,
+            self.texts.queries,
             self.agents,
-            Reader(retriever, internet),
+            Reader(make_retriever(config.reading, internet, self.objects.retriever), internet),
             internet,
             cache,
             self.texts.seeds,
             vectors,
             self.ledger,
             self.rules,
+            self.publisher,
             self.objects.callbacks,
         )
 
 
-def read_texts(config: LlmConfig) -> Texts:
-    """Read the query, the prompt and A(0).
+def _run_of(manifest: Mapping[str, Any]) -> str:
+    """What tells a run from others on a shared store; the same whenever it goes on."""
+    return f"{manifest.get('created')} {manifest.get('key')}"
 
-    Raises:
-        BadInput: one of them is not there or not usable.
-    """
-    prompt = resources.find("prompts", config.prompt, "prompt")
-    template = _read(prompt, "prompt")
-    _check_template(template, prompt)
-    sha256 = {f"prompts/{prompt.name}": resources.sha256(prompt)}
-    query = config.query
-    if not query.strip():
-        raise BadInput("query: it is empty; write what the agents are asked")
-    if query in resources.names("prompts"):
-        file = resources.find("prompts", query, "query")
-        query = _read(file, "query")
-        sha256[f"prompts/{file.name}"] = resources.sha256(file)
-    store = resources.find("stores", config.internet.seed, "internet.seed")
-    seeds = tuple(read_seed(store))
-    sha256[f"stores/{store.name}"] = resources.sha256(store)
-    if config.reading.k is not None and config.reading.k > len(seeds):
-        raise BadInput(
-            f"reading.k: {config.reading.k} posts cannot be read at t = 0, "
-            f"A(0) has {len(seeds)} ({store})"
-        )
-    return Texts(query, template, seeds, sha256)
+
+def _law_class(config: LlmConfig) -> type[LawRetriever]:
+    plain = config.reading.law == "uniform" and config.reading.order == "drawn"
+    return UniformRetriever if plain else LawRetriever
 
 
 def assemble(
@@ -171,6 +151,11 @@ def assemble(
     """
     prompt = ChatPromptTemplate.from_messages([("human", texts.template)])
     rules = marks.rules(config.marks)
+    publisher = make_publisher(config, texts)
+    check_reading(config, len(texts.seeds))
+    backends.check(config.internet.store)
+    if config.internet.store.startswith(backends.HTTP):
+        say("internet.store: others may post there, so this run cannot be repeated byte for byte")
     check_overrides(config.prices, [spec.model for spec in config.agents])
     ledger = llm_agents.make_ledger(config, [post.text for post in texts.seeds])
     ledger.read(path)
@@ -179,10 +164,10 @@ def assemble(
     for agent in agents:
         _check_context(agent, config, texts)
     k = config.reading.size(len(texts.seeds))
-    first = Reading(tuple(post.text for post in texts.seeds[:k]), texts.query)
+    first = Reading(tuple(post.text for post in texts.seeds[:k]), texts.queries[0])
     callbacks: RunnableConfig = {"callbacks": list(objects.callbacks)}
     agents = llm_agents.ask_providers(agents, first, config.draws, callbacks, say)
-    return Parts(config, texts, agents, embeddings, objects, ledger, rules)
+    return Parts(config, texts, agents, embeddings, objects, ledger, rules, publisher)
 
 
 def object_spec(model: Any) -> str:
@@ -199,9 +184,8 @@ def _check_context(agent: Agent, config: LlmConfig, texts: Texts) -> None:
     if agent.context_length is None:
         return
     longest = max((post.text for post in texts.seeds), key=len)
-    size = len(texts.seeds) + len(config.agents) * config.steps
-    k = config.reading.size(size)
-    tokens = agent.count_tokens(Reading((longest,) * k, texts.query))
+    k = largest_reading(config, len(texts.seeds))
+    tokens = agent.count_tokens(Reading((longest,) * k, max(texts.queries, key=len)))
     room = agent.context_length - (agent.max_tokens or 0)
     if tokens is not None and config.reading.budget is not None:
         tokens = min(tokens, config.reading.budget)
@@ -219,7 +203,7 @@ def _check_budget(agent: Agent, config: LlmConfig, texts: Texts) -> None:
     budget = config.reading.budget
     if budget is None:
         return
-    least = agent.count_tokens(Reading((), texts.query))
+    least = agent.count_tokens(Reading((), max(texts.queries, key=len)))
     if least is None:
         raise BadInput(
             f"reading.budget: the model of agent {agent.name} cannot count a prompt's tokens "
@@ -242,32 +226,6 @@ def _seed_vectors(journal: Journal, texts: list[str], cache: EmbeddingCache) -> 
         raise BadInput(f"{file}: shape {vectors.shape} where {len(texts)} vectors should be")
     cache.remember(texts, vectors)
     return vectors
-
-
-def _read(path: Path, where: str) -> str:
-    """A prompt's text; the newline at a file's end is not part of it."""
-    try:
-        text = path.read_text(encoding="utf-8").removesuffix("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"{where}: {path} cannot be read as text: {error}") from None
-    if not text.strip():
-        raise BadInput(f"{where}: {path} is empty")
-    return text
-
-
-def _check_template(template: str, path: Path) -> None:
-    """A prompt has exactly the variables {posts} and {query}; braces of its own are doubled."""
-    try:
-        found = {name for _, name, _, _ in string.Formatter().parse(template) if name is not None}
-    except ValueError as error:
-        raise BadInput(f"prompt: {path}: {error}; write {{{{ and }}}} for plain braces") from None
-    for name in sorted(_VARIABLES - found):
-        raise BadInput(f"prompt: {path}: the variable {{{name}}} is missing")
-    for name in sorted(found - _VARIABLES):
-        raise BadInput(
-            f"prompt: {path}: unknown variable {{{name}}} (choices: {{posts}}, {{query}}; "
-            "write {{ and }} for plain braces)"
-        )
 
 
 def _class_name(thing: Any) -> str:

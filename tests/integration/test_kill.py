@@ -9,28 +9,32 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 from conftest import files_of, heed_interrupts
 
 import lwd_agents as lwd
 
-KILLS, STEPS, DRAWS = 20, 60, 4
+DRAWS = 4
 
 
-def test_twenty_kills_at_random_moments(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("kills", "steps"), [(8, 30), pytest.param(20, 60, marks=pytest.mark.slow)]
+)
+def test_kills_at_random_moments(kills: int, steps: int, tmp_path: Path) -> None:
     script = Path(__file__).with_name("killing.py")
-    arguments = [str(tmp_path / "killed"), str(KILLS), "7", str(STEPS), str(DRAWS)]
+    arguments = [str(tmp_path / "killed"), str(kills), "7", str(steps), str(DRAWS)]
     found = subprocess.run(
         [sys.executable, str(script), *arguments], capture_output=True, text=True, timeout=500
     )
     assert found.returncode == 0, found.stderr
     counts = json.loads(found.stdout)
-    assert len(counts) == KILLS
+    assert len(counts) == kills
     assert counts == sorted(counts)
-    assert len(set(counts)) >= 8, counts  # most kills came between steps of different number
-    whole = lwd.run("pocket", out=tmp_path / "whole", steps=STEPS, draws=DRAWS)
+    assert len(set(counts)) >= kills // 2, counts  # most came at different steps
+    whole = lwd.run("pocket", out=tmp_path / "whole", steps=steps, draws=DRAWS)
     killed = lwd.load(tmp_path / "killed")
     assert killed.manifest["status"] == "complete"
-    assert len(killed.manifest["resumed"]) >= 8
+    assert len(killed.manifest["resumed"]) >= kills // 2
     assert files_of(killed.path) == files_of(whole.path)
     assert (killed.path / "figures" / "figure3-responses.png").is_file()
 
@@ -56,7 +60,7 @@ def wait_for_steps(path: Path, steps: int) -> None:
 
 
 def test_the_command_interrupted_and_given_again(tmp_path: Path) -> None:
-    command = ["run", "pocket", "--out", str(tmp_path / "run"), "--steps", "40", "--set", "draws=4"]
+    command = ["run", "pocket", "--out", str(tmp_path / "run"), "--steps", "24", "--set", "draws=4"]
     process = lwd_process(*command)
     wait_for_steps(tmp_path / "run", 3)
     second = lwd_process(*command)  # while the first is running
@@ -72,7 +76,7 @@ def test_the_command_interrupted_and_given_again(tmp_path: Path) -> None:
     again = lwd_process(*command, "--json")
     out, said = again.communicate(timeout=200)
     assert again.returncode == 0, said
-    assert json.loads(out)["steps"] == 40
+    assert json.loads(out)["steps"] == 24
     assert "steps were there already" in said
-    whole = lwd.run("pocket", out=tmp_path / "whole", steps=40, draws=4)
+    whole = lwd.run("pocket", out=tmp_path / "whole", steps=24, draws=4)
     assert files_of(tmp_path / "run") == files_of(whole.path)
