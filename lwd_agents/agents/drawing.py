@@ -130,6 +130,7 @@ class SingleDrawer:
             answer = read(self.name, seeded.invoke(_copied(given), own))
             pending.got = 1
             pending.told = (answer.input_tokens, answer.output_tokens)
+            pending.output_tokens = len(answer.text or "") // _CHARACTERS + 1  # if it tells none
             return answer
 
         answer = self.caller.call(
