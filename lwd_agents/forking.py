@@ -24,7 +24,7 @@ from lwd_agents.records import array_files, read_manifest, read_responses, read_
 from lwd_agents.trajectory import Trajectory
 
 # What the shared steps depend on, whatever comes later.
-_SHARED = ("world", "query", "draws", "embedding", "seed", "replicates", "internet.seed")
+_SHARED = ("world", "query", "queries", "draws", "embedding", "seed", "replicates", "internet.seed")
 
 
 def fork(

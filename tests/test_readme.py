@@ -62,14 +62,14 @@ def keys_of(page: Path) -> list[dict[str, object]]:
 
 @pytest.mark.parametrize("keys", keys_of(ROOT / "docs" / "internet.md"), ids=str)
 def test_the_keys_of_the_page_on_the_internet_are_keys(keys: dict[str, object]) -> None:
-    from lwd_agents.worlds import llm_parts, llm_publish
+    from lwd_agents.worlds import llm_publish, llm_texts
 
     described = read_experiment("pocket")
     for key, value in keys.items():
         described.put(key, value, str(keys))
     config = described.resolve()
     llm_publish.check_reading(config)
-    llm_publish.make_publisher(config, llm_parts.read_texts(config))
+    llm_publish.make_publisher(config, llm_texts.read_texts(config))
 
 
 def test_there_are_two_commands_and_ci_takes_the_second_from_here() -> None:

@@ -78,8 +78,15 @@ def _between(written: Longs, first: Longs) -> Longs:
 
 def reading_sizes(config: LlmConfig, visible: Longs) -> Longs:
     """k_t of one agent that may read so many posts at t = 0 .. T, (T + 1,)."""
-    sizes = [config.reading.size_at(t, int(size)) for t, size in enumerate(visible)]
-    return np.array(sizes, dtype=np.int64)
+    reading = config.reading
+    if reading.beta is None:
+        return np.full(len(visible), reading.k or 0, dtype=np.int64)
+    exact = visible.astype(object)  # beta is an exact decimal: its numerator may be long
+    sizes = np.empty(len(visible), dtype=np.int64)
+    for since, beta in [(0, reading.beta), *sorted(reading.schedule.items())]:
+        numerator, denominator = beta.as_integer_ratio()
+        sizes[since:] = (numerator * exact[since:] // denominator).astype(np.int64)
+    return sizes
 
 
 def largest_reading(config: LlmConfig, humans: int) -> int:

@@ -298,6 +298,7 @@ def test_a_fork_shares_its_first_steps_and_goes_on_otherwise(
         (9, {}, "--at 9"),
         (3, {"draws": 4}, "draws: 4, but the shared steps were made with 3"),
         (3, {"seed": 1}, "seed: 1, but"),
+        (3, {"queries": "[one, two]"}, "queries: .*'one', 'two'.*, but the shared steps"),
         (3, {"steps": 2}, "steps: 2, but the fork begins at step 3"),
         (3, {"agents.north.name": "n"}, "agents: a fork has those of its parent"),
     ],

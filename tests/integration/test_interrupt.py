@@ -14,7 +14,7 @@ from conftest import heed_interrupts
 from providers import FaultyProvider, always
 
 
-@pytest.mark.parametrize("draws", [1, 3])
+@pytest.mark.parametrize("draws", [pytest.param(1, marks=pytest.mark.slow), 3])
 def test_a_run_that_waits_for_a_provider_stops_at_once(draws: int, tmp_path: Path) -> None:
     out = tmp_path / "run"
     with FaultyProvider(always("stall", first=12), one_choice=True) as provider:
