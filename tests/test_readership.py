@@ -23,11 +23,8 @@ from lwd_agents.internet.readership import (
     authors,
     changes,
     checked,
-    describe,
     files,
-    listed,
     stretches,
-    unread,
 )
 
 FOUR = ["a", "b", "c", "d"]
@@ -228,7 +225,6 @@ def test_every_readership(drawn: tuple[Any, int], seed: int, t: int) -> None:
     assert checked(kept) == whole == kept
     np.testing.assert_array_equal(may, authors(kept, many(n), seed, t))
     assert before == (random.getstate(), np.random.get_state()[1].tobytes())  # noqa: NPY002
-    assert describe(whole)
     assert sorted(stretches(whole, many(n), seed)) == [0, *changes(whole)]
 
 
@@ -238,21 +234,10 @@ def test_a_schedule_holds_from_its_steps_on() -> None:
     assert changes(value) == [7, 30]
     at = {t: int(authors(value, FOUR, t=t).sum()) for t in (0, 6, 7, 29, 30, 99)}
     assert at == {0: 16, 6: 16, 7: 8, 29: 8, 30: 4, 99: 4}
-    assert describe(value) == "complete; from t = 7 ring; from t = 30 isolated"
     back = {"schedule": {0: RANDOM[0], 5: "isolated", 9: RANDOM[0], 12: {**RANDOM[0], "seed": 8}}}
     first, _, again, other = stretches(checked(back), many(15), 4).values()
     np.testing.assert_array_equal(first, again)
     assert (first != other).any()
-
-
-def test_words_about_a_readership() -> None:
-    assert describe(checked(RANDOM[0])) == "erdos-renyi (p: 0.4)"
-    assert describe({"edges": [["a", "b"]]}) == "1 edge"
-    assert describe(checked({"file": "there/net.csv"})) == "the edges of net.csv"
-    names = [known for known, _ in listed()]
-    assert names[:5] == ["complete", "isolated", "ring", "star", "cliques"]
-    assert {"edges", "file", "schedule"} <= set(names)
-    assert all(line and "\n" not in line for _, line in listed())
 
 
 # --- Files.
@@ -452,11 +437,3 @@ def test_an_edge_to_nobody() -> None:
         authors({"edges": [["a", "z"]]}, FOUR)
     with pytest.raises(ValueError, match="g1 to g50"):
         authors({"edges": [["g1", "z"]]}, many(50))
-
-
-def test_readers_that_may_see_no_post_of_an_agent() -> None:
-    silent_b = [True, False, True, True]
-    assert unread(authors("isolated", FOUR), silent_b) == [1]
-    assert unread(authors("ring", FOUR), silent_b) == []
-    assert unread(authors("ring", FOUR), [False, False, True, True]) == [1]
-    assert unread(authors("complete", FOUR), [False] * 4) == [0, 1, 2, 3]

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lwd_agents import extensions, seeding
 from lwd_agents.internet.graph_files import SUFFIXES, edges_of
@@ -135,34 +134,6 @@ def files(readership: str | Mapping[str, Any]) -> dict[str, Path]:
         path = Path(readership["file"]).expanduser()
         found[f"readership/{path.name}"] = path
     return found
-
-
-def describe(readership: str | Mapping[str, Any]) -> str:
-    """A readership in a few words."""
-    if isinstance(readership, str):
-        return readership
-    if "schedule" in readership:
-        first, *later = ((step, describe(each)) for step, each in readership["schedule"].items())
-        return "; ".join([first[1], *(f"from t = {step} {said}" for step, said in later)])
-    if "edges" in readership:
-        count = len(readership["edges"])
-        return f"{count} edge{'' if count == 1 else 's'}"
-    if "file" in readership:
-        return f"the edges of {Path(readership['file']).name}"
-    rest = ", ".join(f"{key}: {value}" for key, value in readership.items() if key != "graph")
-    return f"{readership['graph']} ({rest})"
-
-
-def unread(may: NDArray[np.bool_], posts: Sequence[bool]) -> list[int]:
-    """The agents that may see no agent's post: neither they nor whom they read ever post.
-
-    Args:
-        may: (N, N), who may read whom.
-        posts: (N,) whether each agent posts. An agent that is returned sees human posts alone, and
-            where there are none, nothing.
-    """
-    sees = (may & np.asarray(posts, dtype=np.bool_)[None, :]).any(axis=1)
-    return [int(i) for i in np.flatnonzero(~sees)]
 
 
 def _graph(known: Any, settings: dict[str, Any], bare: bool = False) -> Any:

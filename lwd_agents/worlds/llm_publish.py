@@ -25,7 +25,7 @@ from lwd_agents.internet.post import BEFORE_THE_RUN, HUMAN, SYNTHETIC, Post
 from lwd_agents.internet.posting import choose, judge
 from lwd_agents.internet.readership import stretches
 from lwd_agents.internet.retrievers import LawRetriever, UniformRetriever
-from lwd_agents.internet.sizes import slots
+from lwd_agents.internet.sizes import slots, visible_posts
 from lwd_agents.internet.store import Internet
 from lwd_agents.internet.view import View
 from lwd_agents.worlds.llm_round import Answers
@@ -174,6 +174,8 @@ def check_reading(config: LlmConfig, humans: int = 0) -> None:
         graphs = stretches(config.readership, names, config.seed)
     except ValueError as error:
         raise BadInput(str(error)) from None
+    if humans and reading.k != 0:
+        _check_sight(config, humans)
     if reading.shared and reading.law == "own":
         raise BadInput("reading.shared: the law own asks who reads; choose another law")
     if reading.shared and not all(may.all() for may in graphs.values()):
@@ -181,6 +183,17 @@ def check_reading(config: LlmConfig, humans: int = 0) -> None:
             "reading.shared: agents that may not read the same posts cannot share a reading; "
             "leave readership at complete"
         )
+
+
+def _check_sight(config: LlmConfig, humans: int) -> None:
+    """Refuse an agent that takes part at a step where it may read nothing at all."""
+    for agent, sizes in zip(config.agents, visible_posts(config, humans), strict=True):
+        blind = [t for t in np.flatnonzero(sizes == 0).tolist() if agent.takes_part(t)]
+        if blind:
+            raise BadInput(
+                f"agents.{agent.name}: at t = {blind[0]} it may read nothing: no post is left that "
+                "it may see; let more stay (posting.keep), let others post, or change readership"
+            )
 
 
 def _try(law: Law, agent: str, humans: int, k: int) -> None:

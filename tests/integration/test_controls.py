@@ -323,6 +323,7 @@ def test_a_fork_that_cannot_be(
         ("reading={law: ratio, options: {synthetic: 0.5}}", "no agent could read at t = 0"),
         ("reading={law: popularity, options: {prior: 0}}", "no agent could read at t = 0"),
         ("reading={law: own, shared: true, options: {short: fill}}", "the law own asks who reads"),
+        ("posting={choose: none, keep: {window: 2, humans: age}}", "at t = 2 it may read nothing"),
         ("posting.choose=frist", "first"),
         ("posting.keep={window: 0}", "window"),
         ("internet.store=chromo", "chroma"),
