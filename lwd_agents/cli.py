@@ -86,15 +86,29 @@ def run(
         "allow_versions": allow_versions,
         **_given(seed=seed, steps=steps),
     }
+    if with_placebo:
+        _check_pair(experiment, settings or [])
     live = laboratory.run(experiment, out=out, **how)
     if not with_placebo:
         _show(live, quiet, as_json)
         return
-    if live.manifest["config"].get("placebo") or not live.manifest["reproducible"]:
-        raise BadInput("--with-placebo: the run is a placebo itself, or on a store that is shared")
     beside = live.path.with_name(f"{live.path.name}-placebo")
     placebo = laboratory.run(experiment, out=beside, placebo=True, **how)
     _show_pair(live, placebo, quiet, as_json)
+
+
+def _check_pair(experiment: str, settings: list[str]) -> None:
+    """Refuse a placebo beside a run that is one, or that others post into."""
+    from lwd_agents.config import LlmConfig, read_experiment
+
+    config = read_experiment(experiment, settings).resolve()
+    if not isinstance(config, LlmConfig):
+        raise BadInput(
+            f"--with-placebo: the world {config.world} draws its placebo in the same run; "
+            "give --set placebo=true"
+        )
+    if config.placebo or config.internet.store.startswith("chroma+http"):
+        raise BadInput("--with-placebo: the run is a placebo itself, or on a store that is shared")
 
 
 def _show(trajectory: Trajectory, quiet: bool, as_json: bool) -> None:

@@ -11,6 +11,7 @@ import pytest
 from conftest import SMALL, files_of
 
 import lwd_agents as lwd
+from lwd_agents.cli import _call
 from lwd_agents.errors import BadInput
 from lwd_agents.trajectory import Trajectory
 
@@ -343,3 +344,37 @@ def test_the_manifest_says_what_was_drawn_from(live: Trajectory) -> None:
     assert live.manifest["config"]["reading"]["law"] == "uniform"
     assert json.loads(json.dumps(live.manifest["config"])) == live.manifest["config"]
     assert SMALL
+
+
+def test_a_run_with_its_placebo_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    command = [
+        "lwd",
+        "run",
+        "--steps",
+        "2",
+        "--set",
+        "draws=2",
+        "--with-placebo",
+        "--out",
+        str(out),
+    ]
+    monkeypatch.setattr("sys.argv", [*command, "--json"])
+    assert _call() == 0
+    both = json.loads(capsys.readouterr().out)
+    assert both["live"]["internet_size"] == both["placebo"]["internet_size"] == 26
+    assert (both["live"]["synthetic_share"], both["placebo"]["synthetic_share"]) == (6 / 26, 0.0)
+    assert lwd.load(f"{out}-placebo").manifest["config"]["placebo"] is True
+    monkeypatch.setattr("sys.argv", command)
+    assert _call() == 0
+    assert "live minus placebo, last less first: " in capsys.readouterr().out
+    other = ["--out", str(tmp_path / "other"), "--set", "placebo=true"]
+    monkeypatch.setattr("sys.argv", [*command[:-2], *other])
+    assert _call() == 2
+    assert "the run is a placebo itself" in capsys.readouterr().err
+    assert not (tmp_path / "other").exists()
+    monkeypatch.setattr("sys.argv", ["lwd", "run", "figure4", "--with-placebo"])
+    assert _call() == 2
+    assert "gmm draws its placebo in the same run" in capsys.readouterr().err
