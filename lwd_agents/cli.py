@@ -100,6 +100,7 @@ def run(
 def _check_pair(experiment: str, settings: list[str]) -> None:
     """Refuse a placebo beside a run that is one, or that others post into."""
     from lwd_agents.config import LlmConfig, read_experiment
+    from lwd_agents.internet.backends import HTTP
 
     config = read_experiment(experiment, settings).resolve()
     if not isinstance(config, LlmConfig):
@@ -107,7 +108,7 @@ def _check_pair(experiment: str, settings: list[str]) -> None:
             f"--with-placebo: the world {config.world} draws its placebo in the same run; "
             "give --set placebo=true"
         )
-    if config.placebo or config.internet.store.startswith("chroma+http"):
+    if config.placebo or config.internet.store.startswith(HTTP):
         raise BadInput("--with-placebo: the run is a placebo itself, or on a store that is shared")
 
 
