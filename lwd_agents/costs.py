@@ -104,19 +104,24 @@ class AgentEstimate:
 
 @dataclass(frozen=True)
 class Stop:
-    """A limit that a run will reach about step ``t``, or (``certain`` is False) may reach then."""
+    """A limit that a run will reach about step ``t``, or (``certain`` is False) may reach then.
+
+    ``replicate`` is the one that it reaches it in, from 0.
+    """
 
     key: str
     limit: Decimal
     t: int
     certain: bool
+    replicate: int = 0
 
 
 @dataclass(frozen=True)
 class Estimate:
     """What a run will take in all; ``expected`` and ``most`` include the probes.
 
-    ``steps`` is T, ``readings`` are (k_0, k_T); a world that calls no models has no agents.
+    All figures are of all replicates together. ``steps`` is T, ``readings`` are (k_0, k_T); a world
+    that calls no models has no agents. ``may_end``: a rule may end the run before, for less.
     """
 
     experiment: str
@@ -128,6 +133,8 @@ class Estimate:
     expected: Figures
     most: Figures
     stops: tuple[Stop, ...]
+    replicates: int = 1
+    may_end: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """Plain dicts, lists, strings and numbers; null for what is not known."""
@@ -156,7 +163,7 @@ def estimate(
     config = described.resolve()
     if not isinstance(config, LlmConfig):
         nothing = (config.steps, 0, (0, 0), (), NOTHING, NOTHING, ())
-        return Estimate(described.name, config.world, *nothing)
+        return Estimate(described.name, config.world, *nothing, config.replicates)
     from lwd_agents.worlds.llm_texts import read_texts
 
     return estimate_run(config, read_texts(config), described.name)
@@ -188,6 +195,8 @@ def estimate_run(config: LlmConfig, texts: Texts, name: str = "experiment") -> E
         expected=sum((a.expected for a in agents), probes),
         most=sum((a.most for a in agents), probes),
         stops=_stops(config, parts, probes),
+        replicates=config.replicates,
+        may_end=config.stop is not None,
     )
 
 
@@ -201,6 +210,7 @@ class _Part:
         self._agent, self._lengths, self._draws = agent, lengths, config.draws
         self.k = k
         self.active = np.array([agent.takes_part(t) for t in range(len(k))])
+        self._replicates = config.replicates
         self._readings = config.reading.readings_per_step * max(1, len(config.queries))
         human = replace(lengths, posts=lengths.posts[:seeds])
         self._expected = expected_prompts(human, most, k)
@@ -227,7 +237,7 @@ class _Part:
         return self._draws
 
     def estimate(self) -> AgentEstimate:
-        """All steps together."""
+        """All steps of all replicates together."""
         remote = is_remote(self._agent.model, self._agent.base_url)
         return AgentEstimate(
             name=self._agent.name,
@@ -242,7 +252,7 @@ class _Part:
         )
 
     def tokens(self, most: bool) -> Floats:
-        """What is read and what is written by the end of each step, (2, T + 1)."""
+        """What is read and written by the end of each step of one replicate, (2, T + 1)."""
         prompts: NDArray[Any] = self._most if most else self._expected
         answer = self._agent.max_tokens if most else self._answer
         written = self.active * float(answer * self._draws * self._readings)
@@ -259,7 +269,8 @@ class _Part:
         readings = int(self.active.sum()) * self._readings
         read = round(prompts.sum() * requests * self._readings)
         written = round(answer * self._draws * readings)
-        return self._priced(requests * readings, read, written)
+        many = self._replicates
+        return self._priced(requests * readings * many, read * many, written * many)
 
     def _probe(self) -> Figures:
         """Each of its requests reads the first prompt and asks for all draws, if n is taken."""
@@ -277,13 +288,16 @@ def _stops(config: LlmConfig, parts: Sequence[_Part], probes: Figures) -> tuple[
 
     def tokens(most: bool) -> Floats:
         start = float(probes.prompt_tokens + probes.completion_tokens)
-        total: Floats = start + np.sum([part.tokens(most) for part in parts], axis=(0, 1))
-        return total
+        return start + _one_after_the_other(sum(p.tokens(most).sum(axis=0) for p in parts))
 
     def cost(most: bool) -> Floats:
         priced = [(part.tokens(most), part.price) for part in parts if part.price is not None]
         spent = [t.T @ np.array([float(p.input), float(p.output)]) / 1e6 for t, p in priced]
-        total: Floats = float(probes.cost or 0) + np.sum(spent, axis=0)
+        return float(probes.cost or 0) + _one_after_the_other(sum(spent))
+
+    def _one_after_the_other(spent: Any) -> Floats:
+        """(R (T + 1),) of all replicates from (T + 1,) of one, cumulated."""
+        total: Floats = np.add.outer(np.arange(config.replicates) * spent[-1], spent).ravel()
         return total
 
     bound = None if any(part.price is None for part in parts) else config.limits.cost
@@ -293,7 +307,8 @@ def _stops(config: LlmConfig, parts: Sequence[_Part], probes: Figures) -> tuple[
         for most in (False, True) if limit is not None else ():
             over = np.flatnonzero(spent(most) > float(limit or 0))
             if len(over):
-                found.append(Stop(f"limits.{key}", Decimal(limit or 0), int(over[0]), not most))
+                replicate, t = divmod(int(over[0]), config.steps + 1)
+                found.append(Stop(f"limits.{key}", Decimal(limit or 0), t, not most, replicate))
                 break
     return tuple(found)
 

@@ -118,7 +118,11 @@ class Parts(Protocol):
 
 
 def advance(
-    world: World, journal: Journal, steps: int, on_round: Callable[[Round], None] | None = None
+    world: World,
+    journal: Journal,
+    steps: int,
+    on_round: Callable[[Round], None] | None = None,
+    ended: Callable[[int], bool] | None = None,
 ) -> None:
     """Bring a world to step ``steps`` (so that t = 0..steps are committed).
 
@@ -127,6 +131,7 @@ def advance(
         journal: its run directory, which may hold committed rounds.
         steps: T.
         on_round: called with every round after it was absorbed; nothing depends on it.
+        ended: asked before step t whether the rounds absorbed so far end the run before it.
 
     Raises:
         RunStopped: the run cannot go on now; what was committed stays valid.
@@ -136,7 +141,7 @@ def advance(
         for read in journal.rounds():
             _take(Round(replayed=True, **read))
         world.resumed()
-        while journal.committed <= steps:
+        while journal.committed <= steps and not (ended and ended(journal.committed)):
             round = world.step(journal.committed)
             *before, line = journal.commit(
                 round.first, (*round.before, round.line), round.responses, round.arrays, round.block

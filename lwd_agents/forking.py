@@ -20,7 +20,14 @@ from lwd_agents.config.experiment import Experiment
 from lwd_agents.errors import BadInput
 from lwd_agents.internet.backends import HTTP
 from lwd_agents.journal import Journal
-from lwd_agents.records import array_files, read_manifest, read_responses, read_rounds
+from lwd_agents.records import (
+    array_files,
+    read_manifest,
+    read_responses,
+    read_rounds,
+    replicate_folder,
+    several,
+)
 from lwd_agents.trajectory import Trajectory
 
 # What the shared steps depend on, whatever comes later.
@@ -96,9 +103,19 @@ def _check(parent: Path, manifest: Mapping[str, Any], config: Config, at: int) -
     """Refuse what cannot share the parent's first steps."""
     if not isinstance(config, LlmConfig):
         raise BadInput(f"{parent}: a run of the world {manifest['world']}; llm runs can be forked")
+    if several(manifest):
+        raise BadInput(
+            f"{parent}: several replicates; fork one of them, as {replicate_folder(parent, 0)}"
+        )
     steps = len(read_rounds(parent)[0])
     if not 1 <= at <= steps:
         raise BadInput(f"--at {at}: {parent} has the steps 0 to {steps - 1}; give 1 to {steps}")
+    stopped = manifest.get("stopped")
+    if stopped and at > stopped["fresh"][1] and config.model_dump(mode="json")["stop"]:
+        raise BadInput(
+            f"stop: {parent} ended itself after step {stopped['fresh'][1]}; to go on from there "
+            "give --set stop=null"
+        )
     if config.internet.store.startswith(HTTP):
         raise BadInput(
             "internet.store: a fork on a shared store would meet its parent's posts twice; give "
@@ -130,10 +147,10 @@ def _share(parent: Path, manifest: Mapping[str, Any], config: Config, at: int, c
     rows, _ = read_responses(parent, at)
     with contextlib.closing(Journal(child)) as journal:
         (child / "embeddings").mkdir(exist_ok=True)
-        for file in [parent / "embeddings" / "seed.npy", *_arrays(parent, at)]:
+        for file in [*_seed_files(parent), *_arrays(parent, at)]:
             _link(file, child / "embeddings" / file.name)
         _write(child / "responses.jsonl", [row for step in rows for row in step])
-        _write(child / "rounds.jsonl", rounds[:at])
+        _write(child / "rounds.jsonl", _judged_alike(rounds[:at], manifest, config))
         about = {key: manifest[key] for key in ("query", "prompt", "agents", "embedding")}
         kept = {n: d for n, d in manifest["sha256"].items() if n.startswith("stores/")}
         journal.write_manifest(
@@ -143,6 +160,20 @@ def _share(parent: Path, manifest: Mapping[str, Any], config: Config, at: int, c
                 "forked": {"run": str(parent.resolve()), "at": at, "created": manifest["created"]},
             }
         )
+
+
+def _judged_alike(
+    rounds: Sequence[Mapping[str, Any]], manifest: Mapping[str, Any], config: Config
+) -> list[dict[str, Any]]:
+    """The shared lines, without what another rule of ``stop`` said of them."""
+    same = manifest["config"].get("stop") == config.model_dump(mode="json").get("stop")
+    return [{k: v for k, v in line.items() if same or k != "converged"} for line in rounds]
+
+
+def _seed_files(parent: Path) -> list[Path]:
+    """A(0): its vectors, and its texts where the parent is not older than that file."""
+    texts = parent / "embeddings" / "seed.jsonl"
+    return [parent / "embeddings" / "seed.npy", *([texts] if texts.is_file() else [])]
 
 
 def _arrays(parent: Path, at: int) -> list[Path]:

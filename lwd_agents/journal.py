@@ -25,6 +25,7 @@ from lwd_agents.records import (
     read_manifest,
     read_responses,
     read_rounds,
+    several,
 )
 
 _LOCK = ".lock"
@@ -71,6 +72,8 @@ class Journal:
         if self.manifest is not None:
             self._recover()
         self.write_manifest(manifest)
+        if several(manifest):  # the rounds are in the replicates' own directories
+            return
         (self.path / "rounds.jsonl").touch()
         if manifest["world"] == "llm":
             (self.path / "embeddings").mkdir(exist_ok=True)
@@ -84,6 +87,11 @@ class Journal:
     def write_json(self, name: str, value: Mapping[str, Any]) -> None:
         """Replace a JSON file in one step; NaN is refused."""
         text = json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+        replace_file(self.path / name, lambda handle: handle.write(text.encode()))
+
+    def write_rows(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Replace a .jsonl file in one step; NaN is refused."""
+        text = "".join(_dump(row) for row in rows)
         replace_file(self.path / name, lambda handle: handle.write(text.encode()))
 
     def write_array(self, name: str, array: NDArray[Any]) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lwd_agents import manifest as manifests
 from lwd_agents.config import Config, Experiment, LlmConfig, read_experiment
-from lwd_agents.engine import Parts, stopped_by_the_system
+from lwd_agents.engine import Parts, Round, stopped_by_the_system
 from lwd_agents.errors import BadInput, LwdError
 from lwd_agents.journal import Journal
 from lwd_agents.progress import Progress, choose
@@ -56,7 +56,7 @@ def run(
         keys: further keys of the experiment (``steps=10``, ``seed=1``, ``replicates=100``, ...).
 
     Returns:
-        The whole run, read back from its directory.
+        The whole run, read back from its directory, with all its replicates (``norms``, ``runs``).
 
     Raises:
         BadInput: something given is not usable; nothing was written.
@@ -71,23 +71,43 @@ def run(
         existing = (path / "manifest.json").exists()
         journal = stack.enter_context(contextlib.closing(Journal(path))) if existing else None
         if journal is not None and _complete(journal, config):
-            shown.phase(f"{path}: this run is complete; a larger --steps extends it")
+            shown.phase(f"{path}: this run is complete; {_beyond(journal)}")
             return load(path)
         shown.phase(f"{described.name}: loading the models")
         given = {"retriever": retriever, "embeddings": embeddings, "callbacks": callbacks}
         parts = _parts(config, path, journal, models, given, shown.phase)
         if journal is None:
             journal = stack.enter_context(contextlib.closing(Journal(path)))
-        try:
-            _begin(journal, described.name, parts, allow_versions)
-        except OSError as error:
-            raise stopped_by_the_system(error, journal) from error
-        with _status(journal):
-            shown.phase(f"{described.name}: {len(parts.agents)} agents, {path}")
-            parts.play(journal, lambda r: shown.round(r, config.steps), shown.phase)
-            shown.phase("drawing the figures")
-            _finish(journal, parts)
+        if isinstance(config, LlmConfig) and config.replicates > 1:
+            parts = _replicated(parts, described.name, shown, allow_versions)
+        _play(journal, described.name, parts, shown, allow_versions)
     return load(path)
+
+
+def _play(journal: Journal, name: str, parts: Parts, shown: Progress, allow_versions: bool) -> None:
+    """Begin a run whose parts are loaded, or go on with it, and bring it to its end."""
+    try:
+        _begin(journal, name, parts, allow_versions)
+    except OSError as error:
+        raise stopped_by_the_system(error, journal) from error
+    with _status(journal):
+        shown.phase(f"{name}: {len(parts.agents)} agents, {journal.path}")
+        steps = parts.config.steps
+        parts.play(journal, lambda r: shown.round(r, _last(r, steps)), shown.phase)
+        shown.phase("drawing the figures")
+        _finish(journal, parts)
+
+
+def _replicated(parts: Any, name: str, shown: Progress, allow_versions: bool) -> Parts:
+    """The network of ``parts``, to be run as often as its config has replicates."""
+    from lwd_agents.replicated import Replicated
+
+    def play_one(path: Path, one: Parts, shown: Progress) -> None:
+        with contextlib.closing(Journal(path)) as journal:
+            if journal.manifest is None or not _complete(journal, one.config):
+                _play(journal, name, one, shown, allow_versions)
+
+    return Replicated(parts, parts.config, shown, play_one)
 
 
 def _lay(
@@ -124,9 +144,30 @@ def _complete(journal: Journal, config: Config) -> bool:
     """
     manifest = journal.manifest or {}
     manifests.check_config(journal.path, manifest, config)
-    lengths = ("steps", "replicates")  # all else is as it was, or changes no result
+    # all else is as it was, or changes no result
+    lengths = ["replicates"] if _stopped_itself(manifest) else ["steps", "replicates"]
     same = all(manifest["config"].get(key) == getattr(config, key, None) for key in lengths)
     return bool(manifest["status"] == "complete" and same)
+
+
+def _stopped_itself(manifest: Mapping[str, Any]) -> bool:
+    """Whether its own rule ended a run, so that more steps would change nothing."""
+    stopped = manifest.get("stopped")
+    return bool(stopped and stopped["fresh"][1] <= manifest["config"]["steps"])
+
+
+def _beyond(journal: Journal) -> str:
+    """What would extend a run that is complete."""
+    stopped = (journal.manifest or {}).get("stopped")
+    if stopped and _stopped_itself(journal.manifest or {}):
+        return f"it converged at t = {stopped['at']} and stopped itself after its fresh steps"
+    return "a larger --steps, or more replicates, extend it"
+
+
+def _last(round: Round, steps: int) -> int:
+    """The last step of a run, as far as is known: less than ``steps`` once it has converged."""
+    ends: int = (round.line.get("converged") or {}).get("ends", steps)
+    return min(steps, ends)
 
 
 def _parts(
@@ -161,6 +202,12 @@ def _begin(journal: Journal, name: str, parts: Parts, allow_versions: bool) -> N
     if old is None:
         journal.begin(manifests.new(name, parts.config, described))
         return
+    replicates = {key: described[key] for key in ("seeds",) if key in described}
+    if replicates and "forked" in old:
+        raise BadInput(
+            f"{journal.path}: a fork, whose replicates would not have its parent's steps; run the "
+            "replicates into another directory with --out, and fork each"
+        )
     if "backends" not in old:  # a fork, about to make its first step
         journal.begin({**old, **described, "status": "running"})
         return
@@ -172,7 +219,13 @@ def _begin(journal: Journal, name: str, parts: Parts, allow_versions: bool) -> N
             f"here {described['retriever']}; give the same, or another directory"
         )
     journal.begin(old)
-    journal.write_manifest(manifests.resumed(old, parts.config, journal.committed))
+    resumed = manifests.resumed(old, parts.config, journal.committed)
+    if replicates:
+        from lwd_agents.replicated import take_in
+
+        take_in(journal)
+        resumed.pop("stopped", None)  # it is told of the run that is replicate 0 from now on
+    journal.write_manifest({**resumed, **replicates})
 
 
 def _of_before(manifest: Mapping[str, Any], sha256: Mapping[str, str]) -> dict[str, str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal
@@ -20,6 +20,7 @@ from typing import BinaryIO
 from lwd_agents.config.llm import LimitsConfig
 from lwd_agents.errors import BadInput, RunStopped
 from lwd_agents.prices import Price
+from lwd_agents.records import replicate_folders
 from lwd_agents.secrets import redact
 
 FILE = "calls.jsonl"
@@ -119,7 +120,6 @@ class Ledger:
         self._began = self.clock()
         self._reserved: dict[int, tuple[int, Decimal]] = {}
         self._file: BinaryIO | None = None
-        self._whole = 0
         self._unwritten: list[Call] = []
         self._check_prices()
 
@@ -134,19 +134,21 @@ class Ledger:
                 )
 
     def read(self, folder: Path) -> None:
-        """Take in what former processes spent in a run directory."""
-        before, self._whole = _read(folder / FILE)
-        steps = [call.t for call in before if call.t is not None]
-        for call in before:
-            self.totals = self.totals.plus(call)
-            if steps and call.t == max(steps):
-                self._step = self._step.plus(call)
+        """Take in what former processes spent in a run directory and in its replicates."""
+        self.totals = _sum(call for place in _places(folder) for call in _read(place)[0])
+        self._step = _last_step(_read(folder / FILE)[0])
 
     def open(self, folder: Path) -> None:
-        """Write down every call from now on, and those that were made already."""
+        """Write down every call from now on, and those that were made already.
+
+        Of several replicates each has a file of its own, one open after the other; what is spent
+        is that of all of them, and so are the limits.
+        """
+        before, whole = _read(folder / FILE)
         with self._lock:
+            self._step = _last_step(before)
             self._file = file = (folder / FILE).open("ab")
-            file.truncate(self._whole)  # a line that a kill has torn goes
+            file.truncate(whole)  # a line that a kill has torn goes
             for call in self._unwritten:
                 self._write(call)
             self._unwritten = []
@@ -245,11 +247,25 @@ class Ledger:
 
 
 def read_totals(folder: Path) -> Totals:
-    """What a run directory's calls come to; nothing where it has none."""
+    """What the calls of a run directory and its replicates come to; nothing where it has none."""
+    return _sum(call for place in _places(folder) for call in _read(place)[0])
+
+
+def _places(folder: Path) -> list[Path]:
+    return [place / FILE for place in (folder, *replicate_folders(folder))]
+
+
+def _sum(calls: Iterable[Call]) -> Totals:
     totals = Totals()
-    for call in _read(folder / FILE)[0]:
+    for call in calls:
         totals = totals.plus(call)
     return totals
+
+
+def _last_step(calls: Sequence[Call]) -> Totals:
+    """What the last step among them came to."""
+    steps = [call.t for call in calls if call.t is not None]
+    return _sum(call for call in calls if steps and call.t == max(steps))
 
 
 def _read(path: Path) -> tuple[list[Call], int]:

@@ -60,20 +60,21 @@ class Pace:
         self.norms: list[float | None] = []
         self._began: float | None = None
         self._live = 0
-        self._before = 0.0
+        self._done = self._before = 0.0
         self._tokens = 0
         self._spent: Totals | None = None
         self._seconds = 0.0
 
     def start(self) -> None:
-        """The loop begins now."""
-        self._began = time.monotonic()
+        """The loop begins now, or another replicate's."""
+        self._began, self._before, self._live = time.monotonic(), self._done, 0
 
     def take(self, round: Round) -> None:
-        """Count one step."""
+        """Count one step; a replicate that begins has a curve of its own."""
+        self.norms = self.norms if round.first else []
+        self._done = round.done or 0.0
         self.norms += [line.get("norm") for line in (*round.before, round.line)]
         if round.replayed or self._began is None:
-            self._before = round.done or 0.0
             self.start()
             return
         self._live += 1 + len(round.before)
@@ -124,6 +125,14 @@ def sparkline(values: Sequence[float | None], bars: str = _BARS) -> str:
     return "".join(" " if v is None else bars[round_half_up((v - low) / span * top)] for v in shown)
 
 
+def _converged(round: Round) -> str:
+    """That a run has converged and is about to stop itself; empty before that."""
+    told = round.line.get("converged") or {}
+    if "at" not in told:
+        return ""
+    return f"converged at t = {told['at']}: fresh steps to t = {told['ends']}"
+
+
 def _norm(value: Any) -> str:
     return "not defined" if value is None else f"{value:.4f}"
 
@@ -153,7 +162,8 @@ class Lines:
         parts = [f"step {round.t}/{steps}", f"||D||_F {_norm(round.line.get('norm'))}"]
         if "internet_size" in round.line:
             parts.append(f"|A| {round.line['internet_size']}")
-        parts += [self._pace.rate, self._pace.spent, self._pace.left(round, steps)]
+        parts += [_converged(round), self._pace.rate, self._pace.spent]
+        parts.append(self._pace.left(round, steps))
         print("  ".join(part for part in parts if part), file=self._stream, flush=True)
 
     def close(self) -> None:
@@ -211,4 +221,6 @@ class Live:
         grid.add_row(f"step {round.t}/{steps}", bar, self._pace.left(round, steps))
         norm = f"||D||_F {_norm(round.line.get('norm'))}"
         grid.add_row(norm, Text(sparkline(self._pace.norms, self._bars), "cyan"), self._pace.rate)
+        if converged := _converged(round):
+            grid.add_row(Text(converged))
         return Group(Text(self._text, "bold"), grid, Text(self._pace.spent))

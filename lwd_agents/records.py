@@ -7,6 +7,7 @@ does not count. A damaged line with whole ones after it is an error.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,24 @@ def read_manifest(path: Path) -> dict[str, Any] | None:
     return dict(manifest)
 
 
+def several(manifest: Mapping[str, Any]) -> bool:
+    """Whether a manifest is of an llm run of several replicates, each with its own directory."""
+    return bool(manifest["world"] == "llm" and manifest["config"].get("replicates", 1) > 1)
+
+
+def replicate_folder(path: Path, r: int) -> Path:
+    """Where replicate r of an llm run of several replicates has its own run directory."""
+    return path / f"replicate-{r:03d}"
+
+
+def replicate_folders(path: Path) -> list[Path]:
+    """The run directories of the replicates that have begun, r = 0, 1, ...; none in other runs."""
+    found: list[Path] = []
+    while (folder := replicate_folder(path, len(found))).joinpath("manifest.json").is_file():
+        found.append(folder)
+    return found
+
+
 def read_lines(file: Path) -> tuple[list[dict[str, Any]], list[int]]:
     """The whole lines of a .jsonl file, and the byte at which each one ends.
 
@@ -66,6 +85,27 @@ def read_lines(file: Path) -> tuple[list[dict[str, Any]], list[int]]:
         rows.append(row)
         ends.append(end)
     return rows, ends
+
+
+def salvage_lines(file: Path) -> tuple[list[dict[str, Any]], list[str]]:
+    """The whole lines of a .jsonl file, and a sentence for each that is damaged.
+
+    For those who only read: where ``read_lines`` refuses a file, this leaves lines out and says so.
+    What follows the last newline is torn by a killed process, and is no damage.
+    """
+    content = file.read_bytes() if file.is_file() else b""
+    rows: list[dict[str, Any]] = []
+    damaged: list[str] = []
+    for number, line in enumerate(content.split(b"\n")[:-1], 1):
+        try:
+            row = json.loads(line)
+        except ValueError:
+            row = None
+        if isinstance(row, dict) and isinstance(row.get("t"), int):
+            rows.append(row)
+        else:
+            damaged.append(f"{file}, line {number}: damaged; it is left out")
+    return rows, damaged
 
 
 def read_rounds(path: Path) -> tuple[list[dict[str, Any]], int]:
@@ -116,5 +156,7 @@ def load_array(file: Path) -> NDArray[Any]:
     """
     try:
         return np.asarray(np.load(file, allow_pickle=False))
+    except FileNotFoundError:
+        raise BadInput(f"{file}: cannot be read as an array: it is gone") from None
     except (OSError, ValueError, EOFError) as error:
         raise BadInput(f"{file}: cannot be read as an array: {error}") from None

@@ -19,6 +19,8 @@ from lwd_agents.records import (
     read_manifest,
     read_responses,
     read_rounds,
+    replicate_folders,
+    several,
 )
 
 if TYPE_CHECKING:
@@ -29,15 +31,21 @@ if TYPE_CHECKING:
 class Trajectory:
     """The committed steps of one run. Axes: T + 1 steps, N agents, L draws, D dimensions.
 
+    Where a run has replicates, everything here is of the first, in every world, except ``norms``,
+    ``arrays``, ``replicated`` and ``runs``, which have all of them, and ``summary``.
+
     Attributes:
         path: the run directory.
         manifest: what was run, with which versions.
         rounds: the lines of rounds.jsonl, t = 0, 1, ...
+        replicates: of an llm run of several replicates those that have begun, r = 0, 1, ..., each a
+            whole run; () in all other runs.
     """
 
     path: Path
     manifest: dict[str, Any]
     rounds: tuple[dict[str, Any], ...]
+    replicates: tuple[Trajectory, ...] = ()
 
     def __len__(self) -> int:
         """The number of committed steps."""
@@ -47,6 +55,16 @@ class Trajectory:
     def agents(self) -> list[str]:
         """The N agents' names, in the order of every N axis."""
         return list(self.manifest["agents"])
+
+    @property
+    def runs(self) -> tuple[Trajectory, ...]:
+        """Those that have directories of their own: the replicates of an llm run, or itself."""
+        return self.replicates or (self,)
+
+    @property
+    def source(self) -> Path:
+        """The directory that ``rounds``, ``responses`` and ``embeddings`` are read from."""
+        return self.runs[0].path
 
     @property
     def world(self) -> str:
@@ -77,8 +95,16 @@ class Trajectory:
 
     @property
     def norms(self) -> NDArray[np.float64]:
-        """||D(t)||_F of all replicates, (R, T + 1)."""
-        return self.replicated("norm") if self.world != "llm" else self.norm[None]
+        """||D(t)||_F of all replicates, (R, T + 1); NaN after the last step of one that is shorter.
+
+        T + 1 is the length of the longest.
+        """
+        if self.world != "llm":
+            return self.replicated("norm")
+        norms = np.full((len(self.runs), max(len(run) for run in self.runs)), np.nan)
+        for row, run in zip(norms, self.runs, strict=True):
+            row[: len(run)] = run.norm
+        return norms
 
     @property
     def norm(self) -> NDArray[np.float64]:
@@ -116,7 +142,7 @@ class Trajectory:
 
     def step_embeddings(self, t: int) -> NDArray[np.float32]:
         """The embeddings of one step, (N, L, D); a missing draw is NaN."""
-        return np.asarray(load_array(array_files(self.path, t)[0]), dtype=np.float32)
+        return np.asarray(load_array(array_files(self.source, t)[0]), dtype=np.float32)
 
     @cached_property
     def embeddings(self) -> NDArray[np.float32]:
@@ -127,7 +153,7 @@ class Trajectory:
         """One row a draw: t, agent, query, reading, draw, text, missing, post_id, seed, tokens."""
         import pandas as pd
 
-        by_step, _ = read_responses(self.path, len(self))
+        by_step, _ = read_responses(self.source, len(self))
         return pd.DataFrame([row for rows in by_step for row in rows])
 
     @cached_property
@@ -143,7 +169,7 @@ class Trajectory:
 
 
 def load(path: str | Path) -> Trajectory:
-    """Read a run directory, finished or not.
+    """Read a run directory, finished or not, with all its replicates.
 
     Raises:
         BadInput: there is no run, or a file of it is damaged.
@@ -152,5 +178,8 @@ def load(path: str | Path) -> Trajectory:
     manifest = read_manifest(path)
     if manifest is None:
         raise BadInput(f"{path}: no run directory (no manifest.json in it)")
-    rounds, _ = read_rounds(path)
-    return Trajectory(path, manifest, tuple(rounds))
+    if several(manifest):
+        replicates = tuple(load(folder) for folder in replicate_folders(path))
+        rounds = replicates[0].rounds if replicates else ()
+        return Trajectory(path, manifest, rounds, replicates)
+    return Trajectory(path, manifest, tuple(read_rounds(path)[0]))

@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import lwd_agents as lwd
-from lwd_agents.measures.geometry import perspectives, within_spread
+from lwd_agents.measures.geometry import within_spread
+from lwd_agents.measures.unbiased import squared_distances
 from lwd_agents.trajectory import Trajectory
 
 Floats = NDArray[np.float64]
@@ -46,29 +47,11 @@ LATE = slice(AT + 1, None)  # once those who then read together have been read
 DRAWS = 6
 
 
-def unbiased(embeddings: NDArray[np.floating]) -> Floats:
-    """||X_i - X_j||^2 of each pair without the draw floor; below 0 by chance where models agree.
-
-    E||Xhat_i - Xhat_j||^2 = ||X_i - X_j||^2 + tr S_i / L_i + tr S_j / L_j, with L_i draws present.
-
-    Args:
-        embeddings: (N, L, D); a missing draw is NaN.
-
-    Returns:
-        (N, N), NaN on the diagonal.
-    """
-    X = perspectives(embeddings)
-    floor = within_spread(embeddings) / (~np.isnan(embeddings[:, :, 0])).sum(axis=1)
-    squares = np.sum((X[:, None] - X[None]) ** 2, axis=2) - floor[:, None] - floor[None]
-    np.fill_diagonal(squares, np.nan)
-    return np.asarray(squares)
-
-
 def curve(done: Trajectory, pairs: Sequence[tuple[int, int]] | None = None) -> Floats:
     """The unbiased squared distance at every step, its mean over pairs: (T + 1,)."""
     pairs = pairs or list(itertools.combinations(range(len(done.agents)), 2))
     rows, columns = np.array(pairs).T
-    return np.array([unbiased(E)[rows, columns].mean() for E in done.embeddings])
+    return np.asarray(squared_distances(done.embeddings)[:, rows, columns].mean(axis=1))
 
 
 def across(done: Trajectory) -> Floats:
@@ -78,7 +61,7 @@ def across(done: Trajectory) -> Floats:
 
 def spread(done: Trajectory) -> Floats:
     """tr S at every step, its mean over agents: (T + 1,)."""
-    return np.array([within_spread(E).mean() for E in done.embeddings])
+    return np.asarray(within_spread(done.embeddings).mean(axis=1))
 
 
 def told(values: NDArray[np.floating]) -> tuple[float, float]:

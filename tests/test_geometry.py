@@ -14,6 +14,7 @@ from lwd_agents.measures.geometry import (
     collapse_norm,
     distances,
     perspectives,
+    present,
     within_spread,
 )
 
@@ -95,3 +96,13 @@ def test_the_spread_within_is_the_trace_of_the_covariance() -> None:
     np.testing.assert_allclose(within_spread(E)[1], np.trace(np.cov(E[1, :3].T)))
     E[1, 1:] = np.nan
     assert np.isnan(within_spread(E)[1])
+
+
+def test_steps_and_replicates_go_in_front() -> None:
+    E = np.random.default_rng(0).normal(size=(2, 3, 4, 5, 6))
+    E[0, 1, 2, 1:] = np.nan
+    for function, shape in ((present, (4, 5)), (perspectives, (4, 6)), (within_spread, (4,))):
+        found = function(E)
+        assert found.shape == (2, 3, *shape)
+        np.testing.assert_array_equal(found, [[function(step) for step in run] for run in E])
+    assert present(E).sum() == E[..., 0].size - 4

@@ -27,6 +27,8 @@ CONFIGS: dict[str, type[LlmConfig] | type[GmmConfig]] = {"llm": LlmConfig, "gmm"
 
 # Of these pairs an experiment has one: what is laid over it takes away what its file says.
 _INSTEAD = {"reading.k": "reading.beta", "reading.beta": "reading.k"}
+# A single value of these keys is short for a mapping with one key.
+_SHORT = {"stop": "rule"}
 
 
 @dataclass
@@ -43,6 +45,12 @@ class Experiment:
         parts = key.split(".")
         if not all(parts):
             raise BadInput(f"{origin}: {key!r} is not a key; write a.b=value")
+        if short := _SHORT.get(parts[0]):
+            there = self.values.get(parts[0])
+            if isinstance(there, str):
+                there = self.values[parts[0]] = {short: there}
+            if len(parts) == 1 and isinstance(value, str) and isinstance(there, dict):
+                parts.append(short)
         here: Any = self.values
         for i, part in enumerate(parts):
             so_far = ".".join(parts[: i + 1])

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from pydantic import BeforeValidator, Field, model_validator
 
-from lwd_agents.config.parts import Count, Part, ReadingConfig
+from lwd_agents.config.parts import Count, Part, ReadingConfig, WindowsConfig
 from lwd_agents.internet.readership import checked
 
 Row = tuple[float, ...]
@@ -171,7 +171,14 @@ class GmmConfig(Part):
     readership: Annotated[Any, BeforeValidator(checked)] = "complete"
     posting: GmmPostingConfig = GmmPostingConfig()
     replicates: Annotated[int, Field(ge=1, lt=2**32, strict=True)] = 1
+    windows: WindowsConfig | None = None
     seed: Annotated[int, Field(strict=True)] = 0
+
+    @model_validator(mode="after")
+    def _windows_fit(self) -> Self:
+        if self.windows is not None:
+            self.windows.check(self.steps)
+        return self
 
     @model_validator(mode="before")
     @classmethod

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 
-from lwd_agents.config.parts import Count, Exact, Part, SizedReading
+from lwd_agents.config.parts import Count, Exact, Part, SizedReading, WindowsConfig
+from lwd_agents.internet.backends import HTTP
 from lwd_agents.internet.inflow import InflowPlan, check_names, make_inflow
 from lwd_agents.internet.keeping import Keeping, make_keeping
 from lwd_agents.internet.posting import Choice, make_choice
@@ -162,6 +163,25 @@ class EmbeddingConfig(Part):
     prefix: str = ""
 
 
+class StopConfig(Part):
+    """When a run ends before its last step (docs/inference/convergence.md).
+
+    ``converged``: ||D||_F is shown to be below ``margin`` at ``window`` steps in a row, at the
+    level ``alpha`` over the whole run; as many steps more are then run. ``margin`` may be left out
+    where embeddings are normalised: 0.1 n sqrt(2), a tenth of the most there can be.
+    """
+
+    rule: Literal["converged"] = "converged"
+    margin: float | None = Field(default=None, gt=0.0, allow_inf_nan=False)
+    window: Count = 5
+    alpha: float = Field(default=0.05, gt=0.0, lt=1.0)
+
+
+def _rule(value: Any) -> Any:
+    """``stop: converged`` is short for ``stop: {rule: converged}``."""
+    return {"rule": value} if isinstance(value, str) else value
+
+
 class LlmConfig(Part):
     """The world ``llm``: Algorithm 1 of arXiv 2506.15690. Keys as in an experiment file."""
 
@@ -181,12 +201,47 @@ class LlmConfig(Part):
     ] = ()
     embedding: EmbeddingConfig = EmbeddingConfig()
     placebo: bool | str = False
-    replicates: Literal[1] = 1
+    replicates: Annotated[int, Field(ge=1, le=10_000, strict=True)] = 1
     max_missing: float = Field(default=0.5, ge=0.0, le=1.0)
     marks: tuple[str, ...] = ()
     prices: dict[str, PriceConfig] = Field(default_factory=dict)
     limits: LimitsConfig = LimitsConfig()
+    windows: WindowsConfig | None = None
+    stop: Annotated[StopConfig | None, BeforeValidator(_rule)] = None
     seed: Annotated[int, Field(strict=True)] = 0
+
+    @model_validator(mode="after")
+    def _can_stop(self) -> Self:
+        if self.stop is None:
+            return self
+        if len(self.agents) < 2:
+            raise ValueError("stop: one agent has no distances that could become small")
+        if self.draws < 3:
+            raise ValueError(
+                f"draws: {self.draws}, but stop tests with the spread of an agent's draws; give 3 "
+                "or more"
+            )
+        if self.stop.margin is None and not self.embedding.normalize:
+            raise ValueError(
+                "stop.margin: the embeddings are not normalised, so there is no scale to take it "
+                "from; give the ||D||_F below which agents count as agreeing"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _windows_fit(self) -> Self:
+        if self.windows is not None:
+            self.windows.check(self.steps)
+        return self
+
+    @model_validator(mode="after")
+    def _replicates_apart(self) -> LlmConfig:
+        if self.replicates > 1 and self.internet.store.startswith(HTTP):
+            raise ValueError(
+                f"replicates: {self.replicates} of them would hear each other on a store that is "
+                "shared; give internet.store=chroma, or each its own run"
+            )
+        return self
 
     @model_validator(mode="after")
     def _names_differ(self) -> LlmConfig:

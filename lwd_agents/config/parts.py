@@ -29,6 +29,7 @@ Exact = Annotated[
     Decimal, BeforeValidator(_decimal), PlainSerializer(float, return_type=float, when_used="json")
 ]
 Count = Annotated[int, Field(ge=1, strict=True)]
+Step = Annotated[int, Field(ge=0, strict=True)]
 
 
 class Part(BaseModel):
@@ -64,3 +65,31 @@ class ReadingConfig(SizedReading):
 
     law: Literal["uniform"] = "uniform"
     readings_per_step: Literal[1] = 1
+
+
+class WindowsConfig(Part):
+    """The steps that tests set against each other, first and last of each, declared in advance."""
+
+    early: tuple[Step, Step]
+    late: tuple[Step, Step]
+
+    @model_validator(mode="after")
+    def _in_order(self) -> WindowsConfig:
+        for name, (first, last) in (("early", self.early), ("late", self.late)):
+            if first > last:
+                raise ValueError(f"{name}: [{first}, {last}]: the first step comes first")
+        if self.late[0] <= self.early[1]:
+            raise ValueError(
+                f"late: it begins at step {self.late[0]}, but early ends at {self.early[1]}; the "
+                "two should not overlap"
+            )
+        return self
+
+    def check(self, steps: int) -> None:
+        """Refuse windows that end after the run.
+
+        Raises:
+            ValueError: naming the window and the last step.
+        """
+        if self.late[1] > steps:
+            raise ValueError(f"windows.late: it ends at step {self.late[1]}, but steps is {steps}")

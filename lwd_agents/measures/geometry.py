@@ -1,6 +1,7 @@
 """The geometry of a network at one step: perspectives X, distances D, the collapse norm.
 
-Axes: N agents, L draws, D dimensions. A missing draw is a row of NaN.
+Axes: N agents, L draws, D dimensions; "..." is any number of leading axes (steps, replicates). A
+missing draw is a row of NaN.
 """
 
 from __future__ import annotations
@@ -14,21 +15,33 @@ from numpy.typing import NDArray
 Floats = NDArray[np.floating]
 
 
+def present(embeddings: Floats) -> NDArray[np.bool_]:
+    """Which draws are there: those without a NaN.
+
+    Args:
+        embeddings: (..., N, L, D); a missing draw is NaN.
+
+    Returns:
+        (..., N, L).
+    """
+    return np.asarray(~np.isnan(embeddings).any(axis=-1), dtype=np.bool_)
+
+
 def perspectives(embeddings: Floats) -> NDArray[np.float64]:
     """X_i = mean over the present draws of agent i's embeddings (arXiv 2506.15690, Eq. 1).
 
     Args:
-        embeddings: (N, L, D); a missing draw is NaN.
+        embeddings: (..., N, L, D); a missing draw is NaN.
 
     Returns:
-        (N, D); a row of NaN for an agent with no draw present.
+        (..., N, D); a row of NaN for an agent with no draw present.
     """
     embeddings = np.asarray(embeddings, dtype=np.float64)
-    if embeddings.ndim != 3:
-        raise ValueError(f"embeddings have shape {embeddings.shape}; (N, L, D) is needed")
+    if embeddings.ndim < 3:
+        raise ValueError(f"embeddings have shape {embeddings.shape}; (..., N, L, D) is needed")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # the mean of nothing is NaN, as wanted
-        return np.asarray(np.nanmean(embeddings, axis=1), dtype=np.float64)
+        return np.asarray(np.nanmean(embeddings, axis=-2), dtype=np.float64)
 
 
 def distances(X: Floats) -> NDArray[np.float64]:
@@ -110,15 +123,16 @@ def within_spread(embeddings: Floats) -> NDArray[np.float64]:
     """tr S_i: the trace of the unbiased covariance of each agent's draws.
 
     Args:
-        embeddings: (N, L, D); a missing draw is NaN.
+        embeddings: (..., N, L, D); a missing draw is NaN.
 
     Returns:
-        (N,); NaN for an agent with fewer than two draws present.
+        (..., N); NaN for an agent with fewer than two draws present.
     """
     embeddings = np.asarray(embeddings, dtype=np.float64)
-    present = (~np.isnan(embeddings[:, :, 0])).sum(axis=1)
-    squares = np.nansum((embeddings - perspectives(embeddings)[:, None]) ** 2, axis=(1, 2))
-    return np.where(present > 1, squares / np.maximum(present - 1, 1), np.nan)
+    counts = present(embeddings).sum(axis=-1)
+    centred = embeddings - perspectives(embeddings)[..., None, :]
+    squares = np.nansum(centred**2, axis=(-2, -1))
+    return np.where(counts > 1, squares / np.maximum(counts - 1, 1), np.nan)
 
 
 def classical_mds(points: Floats, dimensions: int = 2) -> NDArray[np.float64]:

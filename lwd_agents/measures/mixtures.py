@@ -1,6 +1,6 @@
-"""Gaussian mixtures on a line: densities, and points to draw histograms of.
+"""Gaussian mixtures: densities and points of those on a line, spread and diversity of any.
 
-Axes: B components, P points.
+Axes: N models, B components, P points, d coordinates of a point.
 """
 
 from __future__ import annotations
@@ -45,3 +45,46 @@ def sample(
     deviations = np.sqrt(np.broadcast_to(np.asarray(variances, dtype=np.float64), means.shape))
     chosen = generator.choice(len(means), size=size, p=shares / shares.sum())
     return means[chosen] + deviations[chosen] * generator.standard_normal(size)
+
+
+def spread(weights: ArrayLike, means: ArrayLike, covariances: ArrayLike) -> Floats:
+    """tr S_i: the trace of each mixture's covariance, what ``within`` is to language models.
+
+    sum_b w_b (tr Sigma_b + ||mu_b - m||^2) with m = sum_b w_b mu_b; the weights are taken over
+    their sum, which Algorithm 2 lets drift by O(epsilon).
+
+    Args:
+        weights: (..., N, B).
+        means: (B, d), or (..., N, B, d) where they move.
+        covariances: (d, d) of all components, or (..., N, B, d, d).
+
+    Returns:
+        (..., N).
+    """
+    shares = _shares(weights)
+    means = np.broadcast_to(
+        np.asarray(means, dtype=np.float64), (*shares.shape, np.shape(means)[-1])
+    )
+    centre = np.einsum("...b,...bd->...d", shares, means)
+    apart = np.sum((means - centre[..., None, :]) ** 2, axis=-1)
+    traces = np.trace(np.asarray(covariances, dtype=np.float64), axis1=-2, axis2=-1)
+    return np.asarray(np.sum(shares * (traces + apart), axis=-1))
+
+
+def effective_components(weights: ArrayLike) -> Floats:
+    """exp of the entropy of each mixture's weights: how many components it uses, 1 to B.
+
+    Args:
+        weights: (..., N, B).
+
+    Returns:
+        (..., N).
+    """
+    shares = _shares(weights)
+    logs = np.log(shares, where=shares > 0, out=np.zeros_like(shares))
+    return np.asarray(np.exp(-np.sum(shares * logs, axis=-1)))
+
+
+def _shares(weights: ArrayLike) -> Floats:
+    weights = np.asarray(weights, dtype=np.float64)
+    return np.asarray(weights / weights.sum(axis=-1, keepdims=True))

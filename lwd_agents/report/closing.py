@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from statistics import mean
 
 from rich.console import Console
 from rich.table import Table
@@ -18,16 +19,20 @@ _NARROWEST = 20  # columns of a terminal that one answer needs to be read
 def closing(trajectory: Trajectory, console: Console | None = None) -> None:
     """The norm at both ends, what the world has to show, and where everything is."""
     console = console or Console(highlight=False)
-    first, last = trajectory.norm[0], trajectory.norm[-1]
-    steps = len(trajectory) - 1
+    first, last = _ends(trajectory)
+    lengths = {len(run) - 1 for run in trajectory.runs}
+    end = f"t = {lengths.pop()}" if len(lengths) == 1 else "each one's last step"
     change = f" ({last / first - 1:+.0%})" if first > 0 and math.isfinite(last) else ""
     share = trajectory.synthetic_share[-1]
     _say(
         console,
-        f"||D||_F: {_number(first)} at t = 0, {_number(last)} at t = {steps}{change}; "
+        f"||D||_F: {_number(first)} at t = 0, {_number(last)} at {end}{change}; "
         f"{share:.0%} of the Internet was written by the models.",
     )
     if trajectory.world == "llm":
+        _stopped(trajectory, console)
+        if trajectory.replicates:
+            _spread(trajectory, console)
         if last < first:
             _say(console, _ALONE)
         _answers(trajectory, console)
@@ -38,6 +43,40 @@ def closing(trajectory: Trajectory, console: Console | None = None) -> None:
     _say(console, f"run: {trajectory.path} ({trajectory.manifest['status']})")
     for figure in figures:
         _say(console, f"figure: {figure}")
+
+
+def _ends(trajectory: Trajectory) -> tuple[float, float]:
+    """The norm at t = 0 and t = T; of replicates that are runs of their own, the mean."""
+    said, which = trajectory.summary, "_mean" if trajectory.replicates else ""
+    first, last = (said[f"norm_{end}{which}"] for end in ("first", "last"))
+    return math.nan if first is None else first, math.nan if last is None else last
+
+
+def _stopped(trajectory: Trajectory, console: Console) -> None:
+    """Where and why a run stopped itself, if it did."""
+    if stopped := trajectory.manifest.get("stopped"):
+        first, last = stopped["fresh"]
+        _say(
+            console,
+            f"converged at t = {stopped['at']}: ||D||_F, less its draw floor, is below "
+            f"{stopped['margin']:.4g} at {stopped['window']} steps in a row (level "
+            f"{stopped['alpha']:g} over the run, given the readings). Steps {first} to {last} are "
+            "fresh: later tests may use only them.",
+        )
+
+
+def _spread(trajectory: Trajectory, console: Console) -> None:
+    """How far the replicates are apart, and whose answers follow."""
+    said = trajectory.summary
+    first, last = (
+        _number(math.nan if error is None else error)
+        for error in (said["norm_first_se"], said["norm_last_se"])
+    )
+    _say(
+        console,
+        f"means over {said['replicates']} replicates, standard errors {first} and {last}; the "
+        f"answers below are those of {trajectory.source.name}.",
+    )
 
 
 def _account(trajectory: Trajectory, console: Console) -> None:
@@ -61,16 +100,28 @@ def _account(trajectory: Trajectory, console: Console) -> None:
 
 
 def closing_pair(live: Trajectory, placebo: Trajectory, console: Console | None = None) -> None:
-    """A run's closing words, and its norm beside that of its placebo."""
+    """A run's closing words, and its norm beside that of its placebo, paired by seeds."""
     console = console or Console(highlight=False)
     closing(live, console)
-    steps = len(live) - 1
-    ends = f"{_number(placebo.norm[0])} at t = 0, {_number(placebo.norm[-1])} at t = {steps}"
+    first, last = _ends(placebo)
+    steps = len(placebo) - 1
+    ends = f"{_number(first)} at t = 0, {_number(last)} at t = {steps}"
     _say(console, f"placebo, human posts in place of the models' own: ||D||_F {ends}.")
-    fell = (live.norm[-1] - live.norm[0]) - (placebo.norm[-1] - placebo.norm[0])
-    if math.isfinite(fell):
-        _say(console, f"live minus placebo, last less first: {fell:+.4f} (one pair, no inference).")
+    beside = {run.manifest["seed"]: run for run in placebo.runs}
+    pairs = [(run, beside[seed]) for run in live.runs if (seed := run.manifest["seed"]) in beside]
+    fell = [_fell(run) - _fell(other) for run, other in pairs]
+    fell = [value for value in fell if math.isfinite(value)]
+    if len(fell) == 1:
+        said = f"{fell[0]:+.4f} (one pair, no inference)"
+    else:
+        said = f"{mean(fell):+.4f} (mean of {len(fell)} pairs, no inference)" if fell else ""
+    if said:
+        _say(console, f"live minus placebo, last less first: {said}.")
     _say(console, f"placebo run: {placebo.path} ({placebo.manifest['status']})")
+
+
+def _fell(trajectory: Trajectory) -> float:
+    return float(trajectory.norm[-1] - trajectory.norm[0])
 
 
 def _say(console: Console, line: str) -> None:

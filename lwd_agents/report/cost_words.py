@@ -25,12 +25,17 @@ def tell(estimate: Estimate, console: Console | None = None) -> None:
     first, last = estimate.readings
     _say(
         console,
-        f"{estimate.experiment}: t = 0 to {estimate.steps}, {estimate.draws} draws; "
+        f"{estimate.experiment}: {_replicates(estimate)}t = 0 to {estimate.steps}, "
+        f"{estimate.draws} draws; "
         f"a reading grows from {first:,} to {last:,} posts.",
     )
     console.print(_table(estimate))
     for sentence in sentences(estimate):
         _say(console, sentence)
+
+
+def _replicates(estimate: Estimate) -> str:
+    return f"{estimate.replicates} replicates of " if estimate.replicates > 1 else ""
 
 
 def nothing_to_pay(estimate: Estimate) -> str:
@@ -61,6 +66,8 @@ def sentences(estimate: Estimate) -> list[str]:
             f"{', '.join(shared)}: n draws are asked of one reading of the prompt. Where the server"
             " gives one answer at a time, the rows 'one by one' hold; the total is without them."
         )
+    if estimate.may_end:
+        said.append(f"A run that converges stops itself before t = {estimate.steps}, for less.")
     return [*said, *_stops(estimate)]
 
 
@@ -148,10 +155,12 @@ def _how_to_price(unknown: list[AgentEstimate]) -> str:
 def _stops(estimate: Estimate) -> list[str]:
     said = []
     for stop in estimate.stops:
+        many = estimate.replicates
+        place = f" of replicate {stop.replicate + 1} of {many}" if many > 1 else ""
         when = "stops before about" if stop.certain else "can stop as early as"
         said.append(
-            f"{stop.key} of {stop.limit:,}: the run {when} t = {stop.t} of {estimate.steps}; "
-            "with a higher limit the same command goes on."
+            f"{stop.key} of {stop.limit:,}: the run {when} t = {stop.t} of {estimate.steps}{place};"
+            " with a higher limit the same command goes on."
         )
     return said
 

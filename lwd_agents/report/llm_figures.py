@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,7 @@ def norm_figure(trajectory: Trajectory) -> Figure:
     figure = Figure(figsize=(7.0, 4.6), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     t = np.arange(len(trajectory))
-    upper.plot(t, trajectory.norm, color=COLOURS[0], marker="o", markersize=3, linewidth=1.4)
+    _norms(upper, trajectory.norms)
     upper.set_ylim(bottom=0.0)
     upper.set_ylabel(r"$\|D^{(t)}\|_F$")
     upper.set_title(f"Collapse norm: {title(trajectory)}", loc="left", fontsize=10)
@@ -37,11 +37,24 @@ def norm_figure(trajectory: Trajectory) -> Figure:
     lower.yaxis.set_major_formatter(PercentFormatter(1.0))
     lower.set_ylabel("synthetic\nshare of $A^{(t)}$")
     lower.set_xlabel("step $t$")
-    lower.set_xlim(0, max(len(trajectory) - 1, 1))
+    lower.set_xlim(0, max(trajectory.norms.shape[1] - 1, 1))
     lower.xaxis.get_major_locator().set_params(integer=True)
     for axes in (upper, lower):
         tidy(axes)
     return figure
+
+
+def _norms(axes: Axes, norms: NDArray[np.float64]) -> None:
+    """The norm of a run; of replicates, (R, T + 1), thin lines and their mean."""
+    t = np.arange(norms.shape[1])
+    mean: dict[str, Any] = {"color": COLOURS[0], "marker": "o", "markersize": 3, "linewidth": 1.4}
+    if len(norms) == 1:
+        axes.plot(t, norms[0], **mean)
+        return
+    for norm in norms:
+        axes.plot(t, norm, color=COLOURS[5], linewidth=0.8)
+    axes.plot(t, norms.mean(axis=0), label=f"mean of {len(norms)} replicates", **mean)
+    axes.legend(frameon=False, fontsize=8, loc="lower right")
 
 
 def responses_figure(trajectory: Trajectory) -> Figure:

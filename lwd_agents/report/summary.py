@@ -10,9 +10,16 @@ import numpy as np
 from lwd_agents.ledger import read_totals
 from lwd_agents.trajectory import Trajectory
 
+_OF_EACH = ("seed", "steps", "norm_first", "norm_last", "responses", "missing")
+
 
 def summarise(trajectory: Trajectory) -> dict[str, Any]:
-    """The numbers of a run that a script asks for first; null where one is not defined."""
+    """The numbers of a run that a script asks for first; null where one is not defined.
+
+    Of replicates they are the first's, in every world, but for what is counted: that is of all.
+    """
+    if trajectory.replicates:
+        return _of_runs(trajectory)
     seconds: dict[str, float] = {}
     for line in trajectory.rounds:
         for name, spent in line["seconds"].items():
@@ -81,6 +88,43 @@ def _of_replicates(trajectory: Trajectory) -> dict[str, Any]:
     return {**found, "k_is_one_at": ones}
 
 
+def _of_runs(trajectory: Trajectory) -> dict[str, Any]:
+    """What the replicates of an LLM network come to, from what each of them came to."""
+    each = [summarise(run) for run in trajectory.runs]
+    texts = {text for run in trajectory.runs for text in run.responses()["text"].dropna()}
+    return {
+        **each[0],
+        "run": str(trajectory.path),
+        **{key: sum(said[key] for said in each) for key in ("responses", "missing")},
+        "different_texts": len(texts),
+        **{key: _added([s[key] for s in each]) for key in ("tokens", "marked") if key in each[0]},
+        "spent": _spent(trajectory),
+        "seconds": {k: round(v, 3) for k, v in _added([s["seconds"] for s in each]).items()},
+        "replicates": len(each),
+        **_mean("norm_first", [said["norm_first"] for said in each]),
+        **_mean("norm_last", [said["norm_last"] for said in each]),
+        "by_replicate": [
+            {"directory": run.path.name, **{key: said[key] for key in _OF_EACH}}
+            for run, said in zip(trajectory.runs, each, strict=True)
+        ],
+    }
+
+
+def _added(counts: list[dict[str, Any]]) -> dict[str, Any]:
+    """The sums by name; None where one is not known."""
+    return {name: _sum([count[name] for count in counts]) for name in counts[0]}
+
+
+def _mean(name: str, values: list[float | None]) -> dict[str, float | None]:
+    """The mean over the replicates that have a value, and its standard error from two on."""
+    present = np.array([value for value in values if value is not None])
+    n = len(present)
+    return {
+        f"{name}_mean": float(present.mean()) if n else None,
+        f"{name}_se": float(present.std(ddof=1) / np.sqrt(n)) if n > 1 else None,
+    }
+
+
 def side_by_side(trajectory: Trajectory) -> dict[int, dict[str, str | None]]:
     """The posted answer of each agent at t = 1 and t = T; None where an agent was silent."""
     responses = trajectory.responses()
@@ -98,5 +142,5 @@ def _number(value: float) -> float | None:
     return None if math.isnan(value) else float(value)
 
 
-def _sum(values: list[int | None]) -> int | None:
+def _sum(values: list[Any]) -> Any:
     return None if None in values else sum(value for value in values if value is not None)

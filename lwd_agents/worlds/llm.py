@@ -24,6 +24,7 @@ from lwd_agents.config import LlmConfig
 from lwd_agents.embedding import EmbeddingCache
 from lwd_agents.engine import MOST_DISTANCES, Round
 from lwd_agents.errors import RunStopped
+from lwd_agents.inference.convergence import Row
 from lwd_agents.internet.post import Post
 from lwd_agents.internet.retrievers import Reader
 from lwd_agents.internet.store import Internet
@@ -48,6 +49,7 @@ from lwd_agents.worlds.llm_round import (
     rows_of,
     told,
 )
+from lwd_agents.worlds.llm_stop import Stopping
 
 ROUND_EVENT = "lwd.round"
 ANSWERS_EVENT = "lwd.answers"
@@ -69,6 +71,7 @@ class LlmWorld:
         rules: what answers are marked by; none marks nothing.
         publisher: what is posted, what enters beside it, and what leaves.
         callbacks: LangChain handlers that see the whole run.
+        stopping: the rule by which it ends before its last step; None for none.
     """
 
     def __init__(
@@ -85,6 +88,7 @@ class LlmWorld:
         rules: Mapping[str, Rule],
         publisher: Publisher,
         callbacks: Sequence[Any] = (),
+        stopping: Stopping | None = None,
     ) -> None:
         self._config = config
         self._queries = tuple(queries)
@@ -101,6 +105,8 @@ class LlmWorld:
         self._ledger = ledger
         self._rules = rules
         self._publisher = publisher
+        self._stopping = stopping
+        self._row = Row()
         self._readings = Readings(
             config, queries, tuple(self._places), reader, internet, self._past.posts, cache
         )
@@ -143,6 +149,8 @@ class LlmWorld:
         )
         there = [self._places[answer.agent] for answer in answers]
         norm = collapse_norm(D[np.ix_(there, there)])
+        stop = self._stopping
+        judged = {"converged": stop.judge(t, arrays, self._row)} if stop else {}
         measured = time.perf_counter()
         mine = [] if self._publisher.placebo else list(posts.values())
         left = self._publisher.leaving(t, [*self._past.posts.values(), *mine, *entering])
@@ -157,6 +165,7 @@ class LlmWorld:
             "synthetic": self._past.written_by_models,
             "norm": number(norm),
             "distances": numbers(D) if D.size <= MOST_DISTANCES else None,
+            **judged,
             **told(answers, self._rules, self._config.reading.budget is not None),
             "posted": [post.id for post in mine],
             **({"foreign": recorded(foreign)} if foreign else {}),
@@ -273,6 +282,8 @@ class LlmWorld:
         """Let a committed step's posts into A(t+1), others out of it, and tell the handlers."""
         change = change_of(round, self._places, self._queries)
         self._past.take(change, round.replayed)
+        if self._stopping is not None:
+            self._row = self._stopping.absorbed(round, self._row)
         if round.replayed:
             self._cache.remember(*known_of(round, self._places, self._queries))
         else:
@@ -288,6 +299,16 @@ class LlmWorld:
         past = self._past
         self._internet.restore(list(past.posts.values()), past.vectors(), past.gone)
         self._internet.note_reads(past.reads.elements())
+
+    def ended(self, t: int) -> bool:
+        """Whether the run ended before step t by its own rule: it converged, fresh steps follow."""
+        stopped = self.stopped
+        return stopped is not None and t > stopped["fresh"][1]
+
+    @property
+    def stopped(self) -> dict[str, Any] | None:
+        """What the manifest says of a run that converged; None before it has."""
+        return None if self._stopping is None else self._stopping.told(self._row)
 
     def close(self) -> None:
         """Let go of the store."""

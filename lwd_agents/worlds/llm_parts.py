@@ -22,6 +22,7 @@ from lwd_agents.embedding import EmbeddingCache, SentenceEmbeddings
 from lwd_agents.engine import Round, advance
 from lwd_agents.errors import BadInput
 from lwd_agents.internet import backends
+from lwd_agents.internet.post import Post
 from lwd_agents.internet.retrievers import LawRetriever, Reader, UniformRetriever
 from lwd_agents.internet.sizes import largest_reading
 from lwd_agents.internet.store import Internet
@@ -32,10 +33,18 @@ from lwd_agents.records import load_array
 from lwd_agents.trajectory import Trajectory
 from lwd_agents.worlds import llm_agents
 from lwd_agents.worlds.llm import LlmWorld
-from lwd_agents.worlds.llm_publish import Publisher, check_reading, make_publisher, make_retriever
+from lwd_agents.worlds.llm_publish import (
+    Publisher,
+    check_reading,
+    make_publisher,
+    make_retriever,
+    recorded,
+)
+from lwd_agents.worlds.llm_stop import Stopping, make_stopping
 from lwd_agents.worlds.llm_texts import Texts
 
 _SEED_VECTORS = "embeddings/seed.npy"
+_SEED_POSTS = "embeddings/seed.jsonl"
 
 RetrieverFactory = Callable[[Internet], BaseRetriever]
 
@@ -62,6 +71,7 @@ class Parts:
     ledger: Ledger
     rules: Mapping[str, marks.Rule]
     publisher: Publisher
+    stopping: Stopping | None = None
 
     def describe(self) -> dict[str, Any]:
         """What the manifest says of the parts."""
@@ -91,14 +101,20 @@ class Parts:
         on_round: Callable[[Round], None],
         say: Callable[[str], None],
     ) -> None:
-        """Run the network to its last step, or on from where the journal stands."""
+        """Run the network to its last step, or on from where the journal stands.
+
+        It may end before, by its own rule; the manifest then says so.
+        """
         with contextlib.closing(self.ledger), contextlib.closing(self.world(journal)) as world:
             self.ledger.open(journal.path)
-            advance(world, journal, self.config.steps, on_round)
+            advance(world, journal, self.config.steps, on_round, world.ended)
+            if world.stopped is not None:
+                journal.write_manifest({**(journal.manifest or {}), "stopped": world.stopped})
 
     def findings(self, trajectory: Trajectory) -> dict[str, Any]:
-        """Nothing beyond what every summary says."""
-        return {}
+        """How it stopped itself, if it did."""
+        stopped = trajectory.manifest.get("stopped")
+        return {"stopped": stopped} if stopped else {}
 
     def world(self, journal: Journal) -> LlmWorld:
         """The world in a run directory that is open for writing."""
@@ -110,6 +126,7 @@ class Parts:
             run=_run_of(journal.manifest or {}),
         )
         cache = EmbeddingCache(self.embeddings)
+        _keep_seeds(journal, self.texts.seeds)
         texts = [post.text for post in self.texts.seeds]
         vectors = _seed_vectors(journal, texts, cache)
         return LlmWorld(
@@ -125,6 +142,7 @@ class Parts:
             self.rules,
             self.publisher,
             self.objects.callbacks,
+            self.stopping,
         )
 
 
@@ -157,6 +175,7 @@ def assemble(
     if config.internet.store.startswith(backends.HTTP):
         say("internet.store: others may post there, so this run cannot be repeated byte for byte")
     check_overrides(config.prices, [spec.model for spec in config.agents])
+    stopping = make_stopping(config, len(texts.queries), objects.embeddings is not None)
     ledger = llm_agents.make_ledger(config, [post.text for post in texts.seeds])
     ledger.read(path)
     agents = llm_agents.make_agents(config, objects.models, prompt, ledger)
@@ -167,7 +186,7 @@ def assemble(
     first = Reading(tuple(post.text for post in texts.seeds[:k]), texts.queries[0])
     callbacks: RunnableConfig = {"callbacks": list(objects.callbacks)}
     agents = llm_agents.ask_providers(agents, first, config.draws, callbacks, say)
-    return Parts(config, texts, agents, embeddings, objects, ledger, rules, publisher)
+    return Parts(config, texts, agents, embeddings, objects, ledger, rules, publisher, stopping)
 
 
 def object_spec(model: Any) -> str:
@@ -214,6 +233,15 @@ def _check_budget(agent: Agent, config: LlmConfig, texts: Texts) -> None:
             f"reading.budget: {budget} tokens, but the prompt of agent {agent.name} has {least} "
             "without any post"
         )
+
+
+def _keep_seeds(journal: Journal, seeds: Sequence[Post]) -> None:
+    """The posts of A(0), a line each, so that a run can be read where its store is not."""
+    if not (journal.path / _SEED_POSTS).is_file():
+        rows = [
+            {"id": post.id, **fields} for post, fields in zip(seeds, recorded(seeds), strict=True)
+        ]
+        journal.write_rows(_SEED_POSTS, rows)
 
 
 def _seed_vectors(journal: Journal, texts: list[str], cache: EmbeddingCache) -> NDArray[np.float32]:

@@ -91,6 +91,20 @@ def test_the_responses_and_the_embeddings(pocket_run: Trajectory) -> None:
         assert array.dtype == np.float32
 
 
+def test_the_posts_of_a0(pocket_run: Trajectory) -> None:
+    posts = rows(pocket_run.path / "embeddings" / "seed.jsonl")
+    shipped = rows(Path(__file__).parents[2] / "stores" / "crypto" / "posts.jsonl")
+    assert [post["text"] for post in posts] == [post["text"] for post in shipped]
+    keys = {"id", "author", "step", "slot", "query", "kind", "text", "labels"}
+    assert all(post.keys() == keys for post in posts)
+    assert np.load(pocket_run.path / "embeddings" / "seed.npy").shape == (len(posts), 384)
+    read = {
+        post_id for line in pocket_run.rounds for ids in line["reads"].values() for post_id in ids
+    }
+    posted = {post_id for line in pocket_run.rounds for post_id in line["posted"]}
+    assert read - posted <= {post["id"] for post in posts}
+
+
 def test_the_trajectory_has_the_shapes_it_says(pocket_run: Trajectory) -> None:
     steps, n, draws = SMALL["steps"] + 1, 3, SMALL["draws"]
     assert len(pocket_run) == steps

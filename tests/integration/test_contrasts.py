@@ -77,6 +77,7 @@ def test_classes_that_hear_only_themselves_stay_apart(parted: Branches) -> None:
     assert within["isolated"] > MARGIN
 
 
+@pytest.mark.slow
 def test_frozen_readers_show_no_trend(parted: Branches, tmp_path: Path) -> None:
     frozen = [curve(make(tmp_path / str(s), s, "reading.k=0", steps=STEPS)) for s in SEEDS]
     values = np.mean(frozen, axis=0)

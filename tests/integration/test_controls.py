@@ -257,7 +257,7 @@ def test_whatever_is_set_a_run_that_goes_on_is_the_run_that_was_never_stopped(
     settings: list[str], tmp_path: Path
 ) -> None:
     whole = run(tmp_path / "whole", *settings, steps=5)
-    for steps in (1, 3, 5):
+    for steps in (2, 5):
         done = run(tmp_path / "parts", *settings, steps=steps)
     assert files_of(done.path) == files_of(whole.path)
 

@@ -146,7 +146,7 @@ def killed_at_random(path: Path, seed: int, keys: dict[str, object]) -> list[int
         counts.append(sum(1 for _ in path.rglob("*.npz")))
 
 
-@pytest.mark.parametrize("moving", [False, True])
+@pytest.mark.parametrize("moving", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_kills_at_random_moments(tmp_path: Path, moving: bool) -> None:
     keys: dict[str, object] = {"steps": 150, "replicates": 6, "placebo": True}
     if moving:

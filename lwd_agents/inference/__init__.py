@@ -1,0 +1,1 @@
+"""Inference: what run directories say, under which assumptions, and what they cannot say."""
