@@ -1,8 +1,9 @@
 """LWD: a laboratory for model collapse in networks of generative models.
 
 ``run`` runs an experiment (or continues it), ``estimate`` says beforehand what that will cost,
-``fork`` goes on from a step of a run under other conditions, and ``load`` reads a run directory
-back as arrays.
+``fork`` goes on from a step of a run under other conditions, ``load`` reads a run directory back as
+arrays, ``measure`` measures it step by step, ``test`` says what runs show and what they don't, and
+``plan`` what it takes to show an effect.
 Importing this package loads no model, opens no file and imports no heavy library.
 """
 
@@ -15,7 +16,10 @@ from lwd_agents.errors import BadInput, LwdError, RunStopped
 if TYPE_CHECKING:
     from lwd_agents.costs import estimate
     from lwd_agents.forking import fork
+    from lwd_agents.inference.pilot import plan
+    from lwd_agents.inference.verdict import test
     from lwd_agents.laboratory import run
+    from lwd_agents.measures.table import measure
     from lwd_agents.trajectory import Trajectory, load
 
 __version__ = "0.1.0"
@@ -28,12 +32,15 @@ __all__ = [
     "estimate",
     "fork",
     "load",
+    "measure",
+    "plan",
     "run",
+    "test",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    """Import ``run``, ``estimate``, ``fork``, ``load`` and ``Trajectory`` at first use."""
+    """Import what ``__all__`` names at first use."""
     if name == "run":
         from lwd_agents.laboratory import run
 
@@ -46,6 +53,18 @@ def __getattr__(name: str) -> Any:
         from lwd_agents.forking import fork
 
         return fork
+    if name == "test":
+        from lwd_agents.inference.verdict import test
+
+        return test
+    if name == "plan":
+        from lwd_agents.inference.pilot import plan
+
+        return plan
+    if name == "measure":
+        from lwd_agents.measures.table import measure
+
+        return measure
     if name in ("load", "Trajectory"):
         from lwd_agents import trajectory
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lwd_agents import __version__
+from lwd_agents import __version__, analysis_commands
 from lwd_agents.errors import BadInput, LwdError
 from lwd_agents.secrets import redact
 
@@ -233,6 +233,11 @@ def doctor() -> None:
         bad += not good
     if bad:
         raise LwdError(f"{bad} of the checks failed")
+
+
+app.command(name="test")(analysis_commands.test_)
+app.command(name="plan")(analysis_commands.plan)
+app.command(name="measure")(analysis_commands.measure)
 
 
 def _given(**options: Any) -> dict[str, Any]:

@@ -1,0 +1,116 @@
+"""Declared contrasts between conditions, of runs that can be compared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from lwd_agents import seeding
+from lwd_agents.errors import BadInput
+from lwd_agents.inference import contrasts
+from lwd_agents.inference.assess import Untested
+from lwd_agents.inference.grouping import Condition
+from lwd_agents.inference.measured import Measured, Reader
+from lwd_agents.inference.options import Options
+from lwd_agents.inference.windows import (
+    Windows,
+    change,
+    check_windows,
+    default_windows,
+    matched_windows,
+)
+
+
+def compare(
+    groups: Sequence[Sequence[Condition]], reader: Reader, options: Options
+) -> tuple[tuple[contrasts.Contrast, ...], tuple[Untested, ...]]:
+    """The first group against each of the others: the change of ``between``, late less early.
+
+    Args:
+        groups: the conditions of RUN..., then those of each ``--against``.
+        reader: of curves.
+        options: level, permutations, windows.
+
+    Raises:
+        BadInput: the first group has several conditions, or permutations are too few.
+    """
+    first, *others = [[c for c in group if not c.frozen] or list(group) for group in groups]
+    if len(first) != 1:
+        named = "; ".join(condition.name for condition in first) or "none"
+        raise BadInput(
+            f"--against: the runs are of {len(first)} conditions ({named}); give those of one"
+        )
+    mine, untested, pairs = first[0], [], []
+    for other in [condition for group in others for condition in group]:
+        if why := _differ(mine, other):
+            untested.append(Untested(f"{mine.name} against {other.name}", why))
+        else:
+            pairs.append(other)
+    if not pairs:
+        return (), tuple(untested)
+    curves = {condition.name: reader.measured(condition) for condition in [mine, *pairs]}
+    windows = _windows(curves[mine.name], [curves[other.name] for other in pairs], options)
+    numbers: dict[str, int] = {}
+    made = [_summaries(name, found, windows, numbers) for name, found in curves.items()]
+    found = contrasts.contrasts(
+        made,
+        [(mine.name, other.name) for other in pairs],
+        options.alpha,
+        options.enough(len(pairs)),
+        seeding.key(options.seed, "contrasts"),
+    )
+    untested += [
+        Untested(f"{one.first} against {one.second}", one.untestable)
+        for one in found
+        if one.untestable
+    ]
+    return found, tuple(untested)
+
+
+def _differ(one: Condition, other: Condition) -> str | None:
+    """Why two conditions cannot be compared; None where they can."""
+    if one.name == other.name:
+        return "the same condition; its runs are replicates"
+    a, b = one.live[0], other.live[0]
+    embedding = [_embedding(run.manifest) for run in (a, b)]
+    for what, here, there in (
+        ("worlds", a.world, b.world),
+        ("embeddings", *embedding),
+        ("numbers of agents", len(a.always), len(b.always)),
+        ("components", a.config.get("means"), b.config.get("means")),
+        ("queries", a.manifest.get("queries"), b.manifest.get("queries")),
+    ):
+        if here != there:
+            return f"different {what} ({here} and {there}): there is no common scale"
+    if any(run.fresh is not None for run in (*one.live, *other.live)):
+        return "runs stopped themselves: their early steps may not be tested"
+    return None
+
+
+def _embedding(manifest: dict[str, Any]) -> str:
+    about = manifest.get("embedding") or {}
+    length = "" if about.get("normalize") else ", not normalised"
+    prefix = f", prefix {about['prefix']!r}" if about.get("prefix") else ""
+    return f"{about.get('model', 'none')}{length}{prefix}"
+
+
+def _windows(mine: Measured, others: Sequence[Measured], options: Options) -> Windows:
+    """The same windows for all: those given, or those of the steps that all have.
+
+    Where seeds are shared the change is counted from step 0, as for pairs of live and placebo.
+    """
+    last = min(found.last for found in (mine, *others))
+    shared = any(set(mine.keys) & set(other.keys) for other in others)
+    default = (matched_windows if shared else default_windows)(last)
+    return check_windows(
+        Windows(options.early or default.early, options.late or default.late), last
+    )
+
+
+def _summaries(
+    name: str, found: Measured, windows: Windows, numbers: dict[str, int]
+) -> contrasts.Condition:
+    """A run's summary by its key; equal keys have equal numbers in all conditions."""
+    changes = change(found.live["between"], windows)
+    rows = {numbers.setdefault(key, len(numbers)): i for i, key in enumerate(found.keys)}
+    return contrasts.Condition(name, {number: float(changes[i]) for number, i in rows.items()})

@@ -1,0 +1,126 @@
+"""The measured quantities of a run at every step, read once and forgivingly.
+
+Between (||D||_F^2, unbiased), within (tr S, the mean over agents) and drift (the squared distance
+of the agents' mean from the human posts) are three quantities: see docs/inference.md. Axes: R
+replicates, T + 1 steps, N agents.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lwd_agents.errors import BadInput
+from lwd_agents.inference.jackknife import Estimate, over_queries
+from lwd_agents.measures import unbiased
+from lwd_agents.measures.geometry import within_spread
+from lwd_agents.measures.mixture_runs import read_mixtures
+from lwd_agents.run_files import Run
+
+Floats = NDArray[np.float64]
+QUANTITIES = ("between", "within", "drift")
+
+
+@dataclass(frozen=True)
+class Curves:
+    """What was measured, step by step; NaN where a step could not be.
+
+    Attributes:
+        between, within, drift: (R, T + 1); over several queries their mean.
+        error: (R, T + 1) the standard error of ``between`` given the readings (0 where D is exact).
+        df: (R, T + 1) the degrees of freedom of the error (infinite where D is exact).
+        missing: (R, T + 1, N) the share of draws that is missing (NaN for an agent that is absent).
+        agents: the names of the agents that are measured: those that take part at every step.
+        said: what was left out, and why.
+    """
+
+    between: Floats
+    within: Floats
+    drift: Floats
+    error: Floats
+    df: Floats
+    missing: Floats
+    agents: tuple[str, ...]
+    said: tuple[str, ...] = ()
+
+    def estimate(self, replicate: int = 0) -> Estimate:
+        """``between`` of one replicate with its standard error, (T + 1,) each."""
+        return Estimate(self.between[replicate], self.error[replicate], self.df[replicate])
+
+    def quantity(self, name: str) -> Floats:
+        """One of the three by name, (R, T + 1)."""
+        return {"between": self.between, "within": self.within, "drift": self.drift}[name]
+
+
+def curves_of(run: Run, reading: int = 0) -> Curves:
+    """The curves of one run of language models (R = 1), of one of its M readings.
+
+    One pass over the embeddings of every step.
+    """
+    places, human, said = run.always, run.human(), list(run.damage)
+    if len(places) < len(run.agents):
+        left = [name for i, name in enumerate(run.agents) if i not in places]
+        said.append(f"{run.path}: not at every step, so left out: {', '.join(left)}")
+    if human is None:
+        said.append(f"{run.path}: the human posts' embeddings are gone: no drift")
+    steps = run.last + 1
+    found = np.full((5, steps), np.nan)
+    missing = np.full((steps, len(places)), np.nan)
+    expected = _missing_draws(run)
+    for t in range(steps):
+        if t not in run.lines:
+            said.append(f"{run.path}: step {t} has no line in rounds.jsonl; it is left out")
+            continue
+        try:
+            stack = np.stack([run.array(t, query, reading)[places] for query in range(run.queries)])
+        except BadInput as error:
+            said.append(f"{error}; step {t} is left out")
+            continue
+        missing[t] = np.isnan(stack[..., 0]).mean(axis=(0, 2))
+        lost = round(missing[t].sum() * run.queries * run.draws) - expected.get(t, 0)
+        if lost > 0 and not reading and len(places) == len(run.agents):
+            said.append(
+                f"{run.path}: step {t}: {lost} embeddings are not finite numbers although their "
+                "answers are there; they count as missing"
+            )
+        found[:, t] = _measured(stack, human)
+    between, within, drift, spread, df = found[:, None]
+    agents = tuple(run.agents[i] for i in places)
+    return Curves(between, within, drift, spread, df, missing[None], agents, tuple(said))
+
+
+def _measured(stack: NDArray[np.floating], human: Floats | None) -> list[float]:
+    """Between, within, drift, the standard error of between and its df, of (Q, N, L, D)."""
+    estimate = over_queries(stack)
+    within = np.mean([within_spread(one) for one in stack])
+    drift = np.nan if human is None else np.mean(unbiased.drift(stack, human))
+    between, error, df = (float(x) for x in (estimate.value, estimate.error, estimate.df))
+    return [between, float(within), float(drift), error, df]
+
+
+def _missing_draws(run: Run) -> dict[int, int]:
+    """step -> how many draws of first readings the models failed to give, as far as is recorded."""
+    return {t: sum((line.get("missing") or {}).values()) for t, line in run.lines.items()}
+
+
+def of_mixtures(run: Run, side: str) -> Curves:
+    """The curves of a numeric world; ``side`` is "" or "placebo_".
+
+    D is of the weights, which are known exactly: nothing is estimated, so ``error`` is 0.
+
+    Raises:
+        BadInput: there is no such side, or its arrays are gone or damaged.
+    """
+    read = read_mixtures(run, side)
+    return Curves(
+        between=read.between,
+        within=read.within,
+        drift=read.drift,
+        error=np.zeros_like(read.between),
+        df=np.full_like(read.between, np.inf),
+        missing=np.zeros((*read.between.shape, len(run.agents))),
+        agents=tuple(run.agents),
+        said=(*run.damage, *read.said),
+    )

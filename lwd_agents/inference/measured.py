@@ -1,0 +1,170 @@
+"""The curves of one condition's replicates side by side, live and placebo matched.
+
+Axes: R replicates, T + 1 steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lwd_agents.errors import BadInput
+from lwd_agents.inference.curves import QUANTITIES, Curves, curves_of, of_mixtures
+from lwd_agents.inference.grouping import Condition
+from lwd_agents.inference.windows import Windows
+from lwd_agents.run_files import Run
+
+Floats = NDArray[np.float64]
+Quantities = dict[str, Floats]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One condition's replicates.
+
+    Attributes:
+        keys: of the R replicates of ``live``: equal keys are equal random draws.
+        live: quantity -> (R, T + 1).
+        pairs: the keys of the P replicates that have a placebo.
+        paired_live, placebo: quantity -> (P, T + 1), row by row matched.
+        error: (R, T + 1) the standard error of ``between`` given the readings.
+        fresh: steps that alone may be tested, key by key, where runs stopped themselves.
+        last: the last step that all have.
+        said: what was left out, and why.
+    """
+
+    keys: tuple[str, ...]
+    live: Quantities
+    pairs: tuple[str, ...]
+    paired_live: Quantities
+    placebo: Quantities
+    error: Floats
+    fresh: Mapping[str, range]
+    last: int
+    said: tuple[str, ...] = ()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether runs of it stopped themselves."""
+        return bool(self.fresh)
+
+    def tested(self, windows: Windows) -> tuple[Quantities, Quantities, Windows]:
+        """(live, placebo, windows) of the pairs, as ``collapse`` takes them.
+
+        Of runs that stopped themselves only the fresh steps count: their mean stands at a late step
+        of its own, and nothing (the same 0 on both sides) at an early one.
+        """
+        if not self.stopped:
+            return self.paired_live, self.placebo, windows
+        live = {n: self._fresh_means(c) for n, c in self.paired_live.items()}
+        placebo = {n: self._fresh_means(c) for n, c in self.placebo.items()}
+        return live, placebo, Windows((0, 0), (1, 1))
+
+    def _fresh_means(self, curves: Floats) -> Floats:
+        length = max(len(steps) for steps in self.fresh.values())
+        final = range(self.last + 1 - length, self.last + 1)
+        found = np.zeros((len(curves), 2))
+        for row, key in enumerate(self.pairs):
+            steps = self.fresh.get(key, final)
+            part = curves[row, steps.start : steps.stop]
+            enough = len(part) == len(steps) > 0 and np.isfinite(part).any()
+            found[row, 1] = np.nanmean(part) if enough else np.nan
+        return found
+
+
+class Reader:
+    """Reads the curves of runs, each once."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[Path, str], Curves] = {}
+
+    def curves(self, run: Run, side: str = "") -> Curves:
+        """The curves of a run; ``side`` of a numeric world is "" or "placebo_".
+
+        Raises:
+            BadInput: there is no such side, or its arrays cannot be read.
+        """
+        at = (run.path, side)
+        if at not in self._known:
+            known = curves_of(run) if run.world == "llm" else of_mixtures(run, side)
+            self._known[at] = known
+        return self._known[at]
+
+    def measured(self, condition: Condition) -> Measured:
+        """The curves of a condition.
+
+        Raises:
+            BadInput: none of its live runs can be measured.
+        """
+        said = list(condition.said)
+        live, placebo, fresh = self._sides(condition, said)
+        if not live:
+            raise BadInput(f"{condition.name}: no live run of it can be measured")
+        last = min(curves.shape[1] for curves, _ in live.values()) - 1
+        if len({curves.shape[1] for curves, _ in live.values()}) > 1:
+            said.append(f"{condition.name}: runs of different lengths: steps 0 to {last} are used")
+        pairs = [key for key in live if key in placebo]
+        if fresh:
+            last = max(curves.shape[1] for curves, _ in live.values()) - 1
+        return Measured(
+            keys=tuple(live),
+            live=_stacked(live, list(live), last),
+            pairs=tuple(pairs),
+            paired_live=_stacked(live, pairs, last),
+            placebo=_stacked(placebo, pairs, last),
+            error=np.stack([_cut(error, last) for _, error in live.values()]),
+            fresh=fresh,
+            last=last,
+            said=tuple(dict.fromkeys(said)),
+        )
+
+    def _sides(
+        self, condition: Condition, said: list[str]
+    ) -> tuple[
+        dict[str, tuple[Floats, Floats]], dict[str, tuple[Floats, Floats]], dict[str, range]
+    ]:
+        """key -> ((3, T + 1) quantities, (T + 1,) error), of both sides; and the fresh steps."""
+        live: dict[str, tuple[Floats, Floats]] = {}
+        placebo: dict[str, tuple[Floats, Floats]] = {}
+        fresh = {str(run.seed): run.fresh for run in condition.live if run.fresh is not None}
+        for run in condition.live:
+            self._take(run, "", live, said)
+            if run.world != "llm" and run.config.get("placebo"):
+                self._take(run, "placebo_", placebo, said)
+        for run in condition.placebos.values():
+            self._take(run, "", placebo, said)
+        return live, placebo, fresh
+
+    def _take(
+        self, run: Run, side: str, into: dict[str, tuple[Floats, Floats]], said: list[str]
+    ) -> None:
+        try:
+            curves = self.curves(run, side)
+        except BadInput as error:
+            said.append(str(error))
+            return
+        said += curves.said
+        rows = np.stack([curves.quantity(name) for name in QUANTITIES], axis=1)
+        for replicate, (row, spread) in enumerate(zip(rows, curves.error, strict=True)):
+            several = len(rows) > 1 or run.world != "llm"
+            key = f"{run.seed}/{replicate}" if several else f"{run.seed}"
+            into[key] = (row, spread)
+
+
+def _stacked(
+    found: Mapping[str, tuple[Floats, Floats]], keys: Sequence[str], last: int
+) -> Quantities:
+    return {
+        name: np.array([_cut(found[key][0][i], last) for key in keys]).reshape(len(keys), last + 1)
+        for i, name in enumerate(QUANTITIES)
+    }
+
+
+def _cut(curve: Floats, last: int) -> Floats:
+    """Steps 0 .. last; NaN where a run has fewer."""
+    short = last + 1 - len(curve)
+    return curve[: last + 1] if short <= 0 else np.concatenate([curve, np.full(short, np.nan)])

@@ -1,0 +1,183 @@
+"""Planning from a pilot's run directories: ``lwd.plan`` and ``lwd plan`` are here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lwd_agents.errors import BadInput
+from lwd_agents.inference import planning
+from lwd_agents.inference.grouping import Condition, conditions, expand, read_all, with_placebos
+from lwd_agents.inference.measured import Measured, Reader
+from lwd_agents.inference.options import read_window
+from lwd_agents.inference.told import told
+from lwd_agents.inference.windows import (
+    Windows,
+    check_windows,
+    matched_changes,
+    matched_windows,
+)
+from lwd_agents.measures.unbiased import squared_norm
+from lwd_agents.run_files import Run
+
+_DRAWS = (5, 10, 20, 40, 80, 160)
+
+
+@dataclass(frozen=True)
+class PilotPlan:
+    """What a plan rests on, and the plan.
+
+    Attributes:
+        name: of the pilot's condition.
+        components: the parts of the variance of a pair's delta.
+        windows: the steps set against each other.
+        plan: how many pairs each choice of draws and readings needs.
+        dollars, seconds: of one response, as the pilot recorded them; None where it did not.
+        said: what is wrong with the files.
+    """
+
+    name: str
+    components: planning.Components
+    windows: Windows
+    plan: planning.Plan
+    dollars: float | None
+    seconds: float | None
+    said: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values; null for what is not finite."""
+        return dict(told(self))
+
+
+def plan(
+    runs: str | Path | Sequence[str | Path],
+    effect: float,
+    *,
+    draws: Sequence[int] | None = None,
+    readings: Sequence[int] = (1,),
+    early: str | Sequence[int] | None = None,
+    late: str | Sequence[int] | None = None,
+    alpha: float = 0.05,
+    power: float = 0.8,
+) -> PilotPlan:
+    """How many draws, readings and matched pairs a stated effect on ``between`` needs.
+
+    Args:
+        runs: the pilot: live runs and their placebos, two pairs or more of one condition.
+        effect: the size of the mean delta to be found, in ||D||_F^2.
+        draws, readings: the L and M to consider; by default the pilot's L among others, and 1.
+        early, late: windows, as in ``lwd.test``.
+        alpha, power: of the planned test (Holm's first step over three quantities).
+
+    Raises:
+        BadInput: there is no pilot of one condition with two pairs, or an option makes no plan.
+    """
+    given = [runs] if isinstance(runs, str | Path) else list(runs)
+    found, said = read_all(with_placebos(expand(given)))
+    live = [c for c in conditions(found) if c.live and not c.frozen]
+    if len(live) != 1:
+        named = "; ".join(condition.name for condition in live) or "none"
+        raise BadInput(f"the pilot's runs are of {len(live)} conditions ({named}); give one")
+    condition, reader = live[0], Reader()
+    measured = reader.measured(condition)
+    default = matched_windows(measured.last)
+    windows = check_windows(
+        Windows(
+            read_window(early, "--early") or default.early,
+            read_window(late, "--late") or default.late,
+        ),
+        measured.last,
+    )
+    first = condition.live[0]
+    parts = _components(condition, measured, windows)
+    dollars, seconds = _costs(condition.runs) if first.world == "llm" else (None, None)
+    considered = draws or sorted({*_DRAWS, parts.draws})
+    table = planning.plan(
+        parts,
+        effect,
+        [parts.draws] if first.world != "llm" else considered,
+        readings,
+        steps=measured.last + 1,
+        agents=len(first.agents),
+        cost_per_response=dollars or 0.0,
+        alpha=alpha,
+        power=power,
+    )
+    notes = (*said, *measured.said)
+    return PilotPlan(condition.name, parts, windows, table, dollars, seconds, notes)
+
+
+def _components(condition: Condition, measured: Measured, windows: Windows) -> planning.Components:
+    """The parts of the variance of delta, from the pairs of the pilot."""
+    first = condition.live[0]
+    if first.world != "llm":
+        live, placebo = matched_changes(
+            measured.paired_live["between"], measured.placebo["between"], windows
+        )
+        return planning.components(live - placebo, 2)
+    many = range(first.readings)
+    by_reading = [[_Pair(*pair, windows, r) for r in many] for pair in condition.pairs]
+    every = slice(None)
+    readings = np.array([[pair.delta(every) for pair in row] for row in by_reading])
+    groups = {
+        size: np.array([[row[0].delta(group) for group in members] for row in by_reading])
+        for size, members in planning.draw_groups(first.draws).items()
+    }
+    return planning.components(
+        readings.mean(axis=1) if readings.size else np.zeros(0),
+        first.draws,
+        groups or None,
+        readings if first.readings > 1 else None,
+    )
+
+
+class _Pair:
+    """A live run and its placebo at the steps of the windows, for one reading."""
+
+    def __init__(self, live: Run, placebo: Run, windows: Windows, reading: int) -> None:
+        self._windows = windows
+        spans = (windows.early, windows.late)
+        self._steps = [t for first, last in spans for t in range(first, last + 1)]
+        self._sides = [{t: _stack(run, t, reading) for t in self._steps} for run in (live, placebo)]
+
+    def delta(self, draws: slice | list[int]) -> float:
+        """[late - early] of ``between`` of the live run less its placebo, of some of the draws."""
+        live, placebo = ({t: _between(side[t], draws) for t in self._steps} for side in self._sides)
+        apart = {t: live[t] - placebo[t] for t in self._steps}
+        late, early = (
+            [apart[t] for t in range(first, last + 1) if np.isfinite(apart[t])]
+            for first, last in (self._windows.late, self._windows.early)
+        )
+        return float(np.mean(late) - np.mean(early)) if late and early else float("nan")
+
+
+def _stack(run: Run, t: int, reading: int) -> NDArray[np.float32] | None:
+    """The embeddings of a step, (Q, N, L, D); None where they cannot be read."""
+    try:
+        stacks = [run.array(t, query, reading)[run.always] for query in range(run.queries)]
+    except BadInput:  # said by the curves
+        return None
+    return np.stack(stacks)
+
+
+def _between(stack: NDArray[np.float32] | None, draws: slice | list[int]) -> float:
+    return float("nan") if stack is None else float(squared_norm(stack[:, :, draws]).mean())
+
+
+def _costs(runs: Sequence[Run]) -> tuple[float | None, float | None]:
+    """US dollars and seconds of one response, over all runs of the pilot."""
+    lines = [line for run in runs for line in run.lines.values()]
+    answers = sum(len(run.agents) * run.draws * run.readings * len(run.lines) for run in runs)
+    dollars = [line.get("cost") for line in lines]
+    seconds = [(line.get("seconds") or {}).get("generate") for line in lines]
+    return _each(dollars, answers), _each(seconds, answers)
+
+
+def _each(values: Sequence[float | None], answers: int) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / answers if answers and len(known) == len(values) else None
