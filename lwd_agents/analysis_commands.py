@@ -17,10 +17,11 @@ Runs = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 Early = Annotated[
     str | None,
-    typer.Option(metavar="A:B", help="Early window; default: step 0, or the first tenth."),
+    typer.Option(metavar="A:B", help="Early window; default: the experiment's, or step 0."),
 ]
 Late = Annotated[
-    str | None, typer.Option(metavar="A:B", help="Late window; default: the last fifth.")
+    str | None,
+    typer.Option(metavar="A:B", help="Late window; default: the experiment's, or the last fifth."),
 ]
 Alpha = Annotated[float, typer.Option(help="The level of each family of tests.")]
 Seed = Annotated[int, typer.Option(help="The seed of the permutations.")]
@@ -44,7 +45,9 @@ def test_(
     margin: Annotated[
         float | None, typer.Option(help="||D||_F below which agents count as agreeing.")
     ] = None,
-    window: Annotated[int, typer.Option(help="Steps in a row that must be below it.")] = 5,
+    window: Annotated[
+        int | None, typer.Option(help="Steps in a row that must be below it; default: 5.")
+    ] = None,
     radius: Annotated[
         float | None, typer.Option(help="Of a ball that holds all embeddings; 1 if of unit length.")
     ] = None,

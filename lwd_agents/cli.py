@@ -296,7 +296,9 @@ def _commands() -> list[Any]:
 
 
 def _say(message: str) -> None:
-    print("lwd: " + redact(" ".join(message.split())), file=sys.stderr)
+    from lwd_agents.report.wording import printable
+
+    print("lwd: " + printable(redact(" ".join(message.split()))), file=sys.stderr)
 
 
 if __name__ == "__main__":

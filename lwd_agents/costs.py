@@ -9,7 +9,7 @@ either figure. No model is called, no key is read, and no network is asked.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ from lwd_agents.agents.probe import PROBE_REQUESTS, PROBE_TOKENS
 from lwd_agents.agents.providers import split
 from lwd_agents.config import LlmConfig, read_experiment
 from lwd_agents.config.llm import AgentConfig
+from lwd_agents.estimates import NOTHING, AgentEstimate, Estimate, Figures, Stop
 from lwd_agents.internet.sizes import is_plain, reading_sizes, visible_posts
 from lwd_agents.lengths import (
     Floats,
@@ -33,7 +34,7 @@ from lwd_agents.lengths import (
     longest_prompts,
     prompt_lengths,
 )
-from lwd_agents.prices import Price, check_overrides, price_of
+from lwd_agents.prices import check_overrides, price_of
 
 if TYPE_CHECKING:
     from lwd_agents.worlds.llm_texts import Texts
@@ -52,93 +53,6 @@ _TAKE_N = {
     "upstage",
     "xai",
 }
-
-
-@dataclass(frozen=True)
-class Figures:
-    """Requests, tokens, and US dollars (None where a price is not known)."""
-
-    requests: int
-    prompt_tokens: int
-    completion_tokens: int
-    cost: Decimal | None
-
-    def __add__(self, other: Figures) -> Figures:
-        """The sum; its cost is known if both are."""
-        known = self.cost is not None and other.cost is not None
-        return Figures(
-            self.requests + other.requests,
-            self.prompt_tokens + other.prompt_tokens,
-            self.completion_tokens + other.completion_tokens,
-            (self.cost or Decimal(0)) + (other.cost or Decimal(0)) if known else None,
-        )
-
-
-NOTHING = Figures(0, 0, 0, Decimal(0))
-
-
-@dataclass(frozen=True)
-class AgentEstimate:
-    """One agent's share of a run, without its probe.
-
-    Attributes:
-        expected, most: see the module.
-        one_by_one: the same two if each draw must read the prompt, for a provider that is asked
-            for n draws of one prompt but may not give them; else None.
-        probe: the requests before the run, of a model that is called; else None.
-        longest_prompt: tokens, at most.
-        counted: how tokens were counted.
-        price: None where it is not known.
-    """
-
-    name: str
-    model: str
-    expected: Figures
-    most: Figures
-    one_by_one: tuple[Figures, Figures] | None
-    probe: Figures | None
-    longest_prompt: int
-    counted: str
-    price: Price | None
-
-
-@dataclass(frozen=True)
-class Stop:
-    """A limit that a run will reach about step ``t``, or (``certain`` is False) may reach then.
-
-    ``replicate`` is the one that it reaches it in, from 0.
-    """
-
-    key: str
-    limit: Decimal
-    t: int
-    certain: bool
-    replicate: int = 0
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """What a run will take in all; ``expected`` and ``most`` include the probes.
-
-    All figures are of all replicates together. ``steps`` is T, ``readings`` are (k_0, k_T); a world
-    that calls no models has no agents. ``may_end``: a rule may end the run before, for less.
-    """
-
-    experiment: str
-    world: str
-    steps: int
-    draws: int
-    readings: tuple[int, int]
-    agents: tuple[AgentEstimate, ...]
-    expected: Figures
-    most: Figures
-    stops: tuple[Stop, ...]
-    replicates: int = 1
-    may_end: bool = False
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain dicts, lists, strings and numbers; null for what is not known."""
-        return {name: _plain(value) for name, value in vars(self).items()}
 
 
 def estimate(
@@ -318,13 +232,3 @@ def _provider(agent: AgentConfig) -> str:
     scheme = agent.model.partition(":")[0]
     found = split(agent.model, agent.base_url) if is_remote(agent.model, agent.base_url) else None
     return found[0] if found else scheme
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Decimal):
-        return float(value)
-    if isinstance(value, tuple):
-        return [_plain(item) for item in value]
-    if hasattr(value, "__dataclass_fields__"):
-        return {name: _plain(item) for name, item in vars(value).items()}
-    return value

@@ -10,14 +10,15 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lwd_agents.errors import BadInput
 from lwd_agents.internet.post import BEFORE_THE_RUN, HUMAN
-from lwd_agents.post_files import Entry, Key, PostFiles, nobody
+from lwd_agents.post_files import Entry, PostFiles, nobody
+from lwd_agents.post_lines import Key, readings_of
 from lwd_agents.records import array_files
 from lwd_agents.trajectory import Trajectory
 
@@ -115,13 +116,13 @@ def read_posts(run: Trajectory | Run) -> Posts:
         entries += reader.others(t, "foreign", "foreign", t, "from")
         entries += reader.posted(t)
         entries += reader.others(t, "entered", "inflow", t + 1, "in")
-    readings = _readings(reader.lines)
+    readings = readings_of(reader.lines)
     there = {entry.id for entry in entries}
     lost = dict.fromkeys(i for ids in readings.values() for i in ids if i not in there)
     if lost and not reader.notes:
         reader.notes.append(f"{len(lost)} posts were read that no file of the run holds")
     human = [Entry(i, nobody(HUMAN, BEFORE_THE_RUN), "human", 0, None, known=False) for i in lost]
-    return _columns([*human, *entries], reader, readings)
+    return _columns(_once([*human, *entries], reader), reader, readings)
 
 
 def _columns(
@@ -165,14 +166,15 @@ def read_answers(run: Trajectory | Run) -> Answers:
             texts.setdefault(key, {})[row["draw"]] = row["text"]
         for file in array_files(reader.path, t):
             found = _ARRAY.fullmatch(file.name)
-            array = reader.array(file) if found else None
+            shape = len(reader.agents), reader.draws
+            array = reader.array(file, *shape) if found else None
             if found and array is not None:
                 q, r = (int(part or 0) for part in found.groups())
-                for agent, draws in zip(reader.manifest["agents"], array, strict=True):
+                for agent, draws in zip(reader.agents, array, strict=True):
                     if (t, agent, q, r) in texts:
                         vectors[t, agent, q, r] = draws
     said = {key: tuple(text for _, text in sorted(by.items())) for key, by in texts.items()}
-    return Answers(said, vectors, tuple(reader.notes))
+    return Answers(said, vectors, tuple(dict.fromkeys(reader.notes)))
 
 
 def _reader(run: Trajectory | Run) -> PostFiles:
@@ -184,27 +186,22 @@ def _reader(run: Trajectory | Run) -> PostFiles:
     return PostFiles(run.path, run.manifest, dict(sorted(run.lines.items())))
 
 
-def _readings(lines: Mapping[int, Mapping[str, Any]]) -> dict[Key, tuple[str, ...]]:
-    found: dict[Key, tuple[str, ...]] = {}
-    for t, line in lines.items():
-        for agent, ids in line["reads"].items():
-            found[t, agent, 0, 0] = tuple(ids)
-        for agent, readings in line.get("more_reads", {}).items():
-            for more in readings:
-                found[t, agent, more["query"], more["reading"]] = tuple(more["reads"])
-    return found
-
-
 def _stacked(
     reader: PostFiles, vectors: Sequence[NDArray[np.float32] | None]
 ) -> NDArray[np.float32]:
-    """(P, D), NaN where there is none; D from the draws where no post has one."""
-    width = next((len(v) for v in vectors if v is not None), None)
-    if width is None:
-        array = reader.array(array_files(reader.path, min(reader.lines, default=0))[0])
-        width = 0 if array is None else array.shape[-1]
-    stack = np.full((len(vectors), width), np.nan, dtype=np.float32)
+    """(P, D), NaN where there is none."""
+    stack = np.full((len(vectors), reader.width), np.nan, dtype=np.float32)
     for row, vector in enumerate(vectors):
         if vector is not None:
             stack[row] = vector
     return stack
+
+
+def _once(entries: Sequence[Entry], reader: PostFiles) -> list[Entry]:
+    """Every post once, as it first entered."""
+    found: dict[str, Entry] = {}
+    for entry in entries:
+        if found.setdefault(entry.id, entry) is not entry:
+            file = reader.path / "rounds.jsonl"
+            reader.notes.append(f"{file}: the post {entry.id} enters twice; the first counts")
+    return list(found.values())

@@ -6,6 +6,9 @@ names it, and the rest is used.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -114,22 +117,34 @@ class Run:
             if not agent.get("joins") and agent.get("leaves") is None
         ]
 
+    @cached_property
+    def width(self) -> int:
+        """D of the embeddings: that of most steps' arrays; 0 where none can be read."""
+        found: Counter[int] = Counter()
+        for t in self.lines:
+            file = self.path / "embeddings" / f"{t:05d}.npy"
+            with suppress(OSError, ValueError, EOFError):  # said when the step is read
+                shape = np.load(file, mmap_mode="r", allow_pickle=False).shape
+                found[shape[-1] if len(shape) == 3 else 0] += 1
+        return max(found, key=lambda width: found[width], default=0)
+
     def array(self, t: int, query: int = 0, reading: int = 0) -> NDArray[np.float32]:
         """The embeddings of a step, (N, L, D); a row that is not finite throughout is NaN.
 
         Raises:
-            BadInput: the file is gone, damaged, or of another shape.
+            BadInput: the file is gone, damaged, or of another shape or kind.
         """
         extra = f"{f'.q{query}' if query else ''}{f'.r{reading}' if reading else ''}"
         file = self.path / "embeddings" / f"{t:05d}{extra}.npy"
         found = load_array(file)
-        shape = (len(self.agents), self.draws)
-        if found.ndim != 3 or found.shape[:2] != shape or found.dtype.kind != "f":
+        shape = (len(self.agents), self.draws, self.width)
+        if found.shape != shape or found.dtype.kind != "f":
             raise BadInput(
-                f"{file}: an array of shape {found.shape}, where {shape[0]} agents by {shape[1]} "
-                "draws by D should stand"
+                f"{file}: {found.dtype} numbers of shape {found.shape}, where floats of {shape[0]} "
+                f"agents by {shape[1]} draws by {shape[2]} should stand"
             )
-        found = np.array(found, dtype=np.float32)
+        with np.errstate(over="ignore"):  # what is too large for float32 is no embedding
+            found = np.array(found, dtype=np.float32)
         found[~np.isfinite(found).all(axis=2)] = np.nan
         return found
 
@@ -139,7 +154,9 @@ class Run:
             seeds = load_array(self.path / "embeddings" / "seed.npy")
         except BadInput:
             return None
-        known = np.isfinite(seeds).all(axis=1) if seeds.ndim == 2 else np.zeros(0, dtype=bool)
+        if seeds.ndim != 2 or seeds.dtype.kind != "f" or seeds.shape[1] != self.width:
+            return None
+        known = np.isfinite(seeds).all(axis=1)
         return np.asarray(seeds[known].mean(axis=0), dtype=np.float64) if known.any() else None
 
 
@@ -153,12 +170,76 @@ def read_run(path: str | Path) -> Run:
     manifest = read_manifest(path)
     if manifest is None:
         raise BadInput(f"{path}: no run directory (no manifest.json in it)")
+    _check(path, manifest)
     rows, damage = salvage_lines(path / "rounds.jsonl")
     lines: dict[int, dict[str, Any]] = {}
     for row in rows:
-        if row["t"] in lines:
-            damage.append(f"{path}: step {row['t']} stands twice in rounds.jsonl; the first counts")
-        lines.setdefault(row["t"], row)
+        t = row["t"]
+        if t in lines:
+            damage.append(f"{path}: step {t} stands twice in rounds.jsonl; the first counts")
+        elif not 0 <= t <= manifest["config"]["steps"]:
+            damage.append(f"{path}: step {t} in rounds.jsonl is none of the run's; it is left out")
+        elif wrong := _wrong(row):
+            damage.append(f"{path}: step {t} in rounds.jsonl: {wrong}; the step is left out")
+        else:
+            lines[t] = row
     if not lines:
         raise BadInput(f"{path}: no step of this run is committed; run it first")
     return Run(path, manifest, dict(sorted(lines.items())), tuple(damage))
+
+
+_MOST = {"steps": 2**24, "draws": 100_000, "replicates": 2**32}  # as experiments allow
+
+
+def _check(path: Path, manifest: Mapping[str, Any]) -> None:
+    """Refuse a manifest that lacks what a run cannot be read without.
+
+    Raises:
+        BadInput: naming what is missing or no such thing.
+    """
+    config, names = manifest["config"], manifest.get("agents")
+    stopped = manifest.get("stopped")
+    fresh = stopped.get("fresh") if isinstance(stopped, dict) else None
+    sound = {
+        "config": isinstance(config, dict),
+        "seed": type(manifest.get("seed")) is int,
+        "agents": isinstance(names, list)
+        and bool(names)
+        and all(isinstance(name, str) for name in names),
+        "stopped": not stopped
+        or (isinstance(fresh, list) and len(fresh) == 2 and all(type(t) is int for t in fresh)),
+        "forked": isinstance(manifest.get("forked") or {}, dict),
+        "embedding": isinstance(manifest.get("embedding") or {}, dict),
+        "queries": isinstance(manifest.get("queries") or [], list),
+    }
+    if sound["config"]:
+        needed = ("steps", "draws") if manifest["world"] == "llm" else ("steps",)
+        for key in needed:
+            value = config.get(key)
+            sound[f"config.{key}"] = type(value) is int and 0 < value <= _MOST[key]
+        if manifest["world"] == "llm" and sound["agents"]:
+            agents = config.get("agents")
+            sound["config.agents"] = (
+                isinstance(agents, list)
+                and all(isinstance(agent, dict) for agent in agents)
+                and [agent.get("name") for agent in agents] == names
+            )
+    if wrong := [key for key, good in sound.items() if not good]:
+        raise BadInput(
+            f"{path / 'manifest.json'}: {wrong[0]} is missing or damaged; restore it from a copy"
+        )
+
+
+def _wrong(row: Mapping[str, Any]) -> str:
+    """What is no such thing in a line of rounds.jsonl; "" where all is."""
+    maps = ("missing", "seconds", "reads", "more_reads")
+    for key in maps:
+        if key in row and not isinstance(row[key], dict):
+            return f"{key} is no mapping"
+    for key in ("missing", "seconds"):
+        numbers = (row.get(key) or {}).values()
+        if not all(n is None or isinstance(n, int | float) for n in numbers):
+            return f"{key} holds what is no number"
+    if not isinstance(row.get("cost"), int | float | None):
+        return "cost is no number"
+    return ""

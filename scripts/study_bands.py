@@ -1,6 +1,6 @@
 """Do the bands cover, and does the convergence test keep its level? Markdown tables on stdout.
 
-    python scripts/study_bands.py [bias|within|level|horizon|power|across|bounds ...] --run RUN
+    python scripts/study_bands.py [PART ...] --run RUN
 
 RUN is a finished run of the pocket preset: the answers that its agents gave at single steps are
 taken as laws of their own, whose D is known exactly, and drawn from again. Draws of different
@@ -11,139 +11,36 @@ of the chance at one step. Tables are in docs/inference/bands.md and docs/infere
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+from band_laws import (
+    Law,
+    N,
+    at_margin,
+    contaminated,
+    gaussian,
+    laws,
+    of_run,
+    one_axis,
+    rare,
+    sentences,
+    sphere,
+)
 from numpy.typing import NDArray
 from scipy import stats
 
-import lwd_agents as lwd
-from lwd_agents.inference import bands, bounds, convergence
-from lwd_agents.inference.jackknife import estimate
+from lwd_agents.inference import bands, bounds, convergence, equivalence
+from lwd_agents.inference.jackknife import Estimate, estimate
 from lwd_agents.measures.geometry import collapse_norms
 from lwd_agents.measures.unbiased import signed_root
 from lwd_agents.seeding import generator
 
 Floats = NDArray[np.float64]
-N, D, STEPS = 3, 24, 61
+STEPS = 61
 CHUNK = 2000
 LEVELS = (0.05, 1e-2, 1e-3, 1e-4)
-
-
-@dataclass(frozen=True)
-class Law:
-    """The answers of N agents: ``draw(rng, S, L)`` gives (S, N, L, D); ``norm`` is ||D||_F."""
-
-    name: str
-    norm: float
-    draw: Callable[[np.random.Generator, int, int], Floats]
-
-
-def means(norm: float, direction: str) -> Floats:
-    """(N, D) with ||D||_F = norm, along the axis with the largest spread, or along all."""
-    axis = np.eye(D)[0] if direction == "widest" else np.full(D, D**-0.5)
-    mu = np.outer([1.0, -0.5, -0.5], axis)
-    return mu * norm / collapse_norms(mu)
-
-
-def gaussian(norm: float, direction: str) -> Law:
-    """tr S = 0.42, as in the pocket preset, with eigenvalues that fall like 1/sqrt(rank)."""
-    spread = np.arange(1, D + 1) ** -0.5
-    scale = np.sqrt(0.42 * spread / spread.sum())
-    mu = means(norm, direction)[:, None]
-
-    def draw(rng: np.random.Generator, S: int, L: int) -> Floats:
-        noise = rng.standard_normal((S, N, L, D), dtype=np.float32)
-        return noise * scale + mu
-
-    return Law(f"Gaussian, {direction}", norm, draw)
-
-
-def sphere(norm: float) -> Law:
-    """Unit vectors: a Gaussian about a mean, scaled to length 1; D from 200,000 draws."""
-    noise = generator(1).standard_normal((200_000, D)) * 0.13
-    base = np.eye(D)[1] * 0.8
-
-    def at(shift: float) -> Floats:
-        rows = noise + base + means(shift, "flat")[:, None] if shift else noise + base
-        return np.asarray(rows / np.linalg.norm(rows, axis=-1, keepdims=True))
-
-    low, high = 0.0, 12.0
-    for _ in range(20):
-        middle = (low + high) / 2
-        sampled = collapse_norms(at(middle)[:, :20_000].mean(axis=1)) if middle else 0.0
-        low, high = (middle, high) if sampled < norm else (low, middle)
-    pool = at(low) if norm else np.broadcast_to(at(0.0), (N, *noise.shape))
-    return discrete("unit sphere", pool, np.full((N, pool.shape[1]), 1 / pool.shape[1]))
-
-
-def discrete(name: str, texts: Floats, weights: Floats) -> Law:
-    """Agent i gives texts[i] (P, D) with weights[i] (P,)."""
-    mu = np.einsum("ip,ipd->id", weights, texts)
-    sums = weights.cumsum(axis=1)
-    even = bool(np.allclose(weights, weights[0, 0]))
-
-    def draw(rng: np.random.Generator, S: int, L: int) -> Floats:
-        if even:
-            picked = rng.integers(0, texts.shape[1], (N, S, L))
-        else:
-            where = rng.random((N, S, L))
-            picked = np.stack([np.searchsorted(sums[i], where[i]) for i in range(N)])
-            picked = picked.clip(max=texts.shape[1] - 1)
-        return np.stack([texts[i][picked[i]] for i in range(N)], axis=1)
-
-    return Law(name, float(collapse_norms(mu)), draw)
-
-
-def of_run(run: Path, t: int, kept: int, share: float, name: str) -> Law:
-    """``kept`` answers of each agent at a step, and with 1 - share a common pool of all of them.
-
-    Weights fall like 1/rank where few are kept. The rotation into as many axes as there are
-    answers changes no distance.
-    """
-    rows = lwd.load(run).step_embeddings(t)[:, :kept].astype(np.float64)
-    flat = rows.reshape(-1, rows.shape[-1])
-    turned = np.linalg.svd(flat, full_matrices=False)
-    flat = turned[0] * turned[1]
-    own = np.full(kept, 1 / kept) if kept > 10 else np.arange(1, kept + 1.0) ** -1
-    own /= own.sum()
-    weights = np.full((N, N, kept), (1 - share) / N) * own
-    for i in range(N):
-        weights[i, i] += share * own
-    texts = np.broadcast_to(flat, (N, *flat.shape))
-    return discrete(name, texts, weights.reshape(N, -1))
-
-
-def rare(share: float) -> Law:
-    """Two agents always say x; the third says the opposite with a small probability."""
-    texts = np.broadcast_to(np.array([[1.0], [-1.0]]), (N, 2, 1))
-    weights = np.array([[1.0, 0.0], [1.0, 0.0], [1 - share, share]])
-    return discrete(f"the opposite in {share:.0%}", texts, weights)
-
-
-def contaminated(share: float) -> Law:
-    """Broad answers that never repeat; the third agent's are far off with a small probability."""
-    broad = gaussian(0.0, "flat")
-
-    def draw(rng: np.random.Generator, S: int, L: int) -> Floats:
-        E = broad.draw(rng, S, L)
-        E[:, 2, :, 0] += 2.0 * (rng.random((S, L)) < share)
-        return E
-
-    return Law(f"broad, far off in {share:.0%}", 4 * share, draw)
-
-
-def laws(run: Path | None) -> list[Law]:
-    """What bands are studied on."""
-    found = [gaussian(norm, "flat") for norm in (0.0, 0.3, 0.7, 1.5)]
-    found += [gaussian(norm, "widest") for norm in (0.3, 0.7, 1.5)]
-    found += [sphere(norm) for norm in (0.0, 0.3, 0.7, 1.5)]
-    if run is not None:
-        found += [of_run(run, 60, 40, share, "a step's 40 texts") for share in (0.0, 0.4, 0.9)]
-        found += [of_run(run, 60, 5, share, "5 texts") for share in (0.0, 0.4, 0.9)]
-    return [*found, contaminated(0.1), contaminated(0.25)]
 
 
 def row(*cells: object) -> None:
@@ -156,7 +53,7 @@ def header(title: str, *cells: str) -> None:
     print("|---" * len(cells) + "|")
 
 
-def chunks(law: Law, L: int, S: int, key: int):
+def chunks(law: Law, L: int, S: int, key: int) -> Iterator[Floats]:
     """S sets of draws, a part at a time."""
     rng = generator(key)
     for start in range(0, S, CHUNK):
@@ -165,41 +62,48 @@ def chunks(law: Law, L: int, S: int, key: int):
 
 def within(run: Path | None, S: int) -> None:
     """Coverage and half-width of the band within a run."""
+    _coverage(laws(run), (10, 20, 40), S)
+
+
+def axis(run: Path | None, S: int) -> None:
+    """The same where answers vary along one axis, along which agents differ."""
+    found = [one_axis(2, norm) for norm in (0.0, 0.1, 0.28, 0.57, 1.13)]
+    found += [one_axis(3, norm) for norm in (0.0, 0.2, 0.4, 0.8, 1.6)]
+    found += [sentences((0.7, 0.3), (0.9, 0.1)), sentences((0.5, 0.5), (0.75, 0.25))]
+    found += [sentences((0.3, 0.7), (0.7, 0.3)), sentences((0.5, 0.5), (0.5, 0.5), (0.8, 0.2))]
+    found += [sentences((0.5, 0.3, 0.2), (0.3, 0.2, 0.5))]
+    _coverage(found, (10, 40), S)
+
+
+def _coverage(found: Sequence[Law], sizes: Sequence[int], S: int) -> None:
     header(
         f"Band within a run: coverage at 95 % ({S:,} steps; 61 at once: one step's chance to "
         "the 61st power)",
         *("law", "norm", "L", "pointwise", "61 at once", "half-width", "for 61 at once"),
-        "61 at once by theta +- q se",
+        *("61 at once without lambda", "61 at once by theta +- q se"),
     )
-    for law in laws(run):
-        for L in (10, 20, 40):
-            inside, naive, widths = np.zeros(2), np.zeros(2), []
+    for law in found:
+        for L in sizes:
+            truth, inside, width = law.norm**2, np.zeros((2, 3)), np.zeros(2)
             for E in chunks(law, L, S, key=L):
-                found = estimate(E)
-                each = 1 - 0.95 ** (1 / STEPS)
-                for i, tail in enumerate((0.05, each)):
-                    q = stats.t.ppf(1 - tail / 2, found.df)
-                    low, high = bands.interval(found.value, found.error, q)
-                    inside[i] += np.sum((low <= law.norm**2) & (law.norm**2 <= high))
-                    widths.append((i, np.median(signed_root(high) - signed_root(low)) / 2))
-                    naive[i] += np.sum(np.abs(found.value - law.norm**2) <= q * found.error)
-            one, all_ = inside / S
-            width = [np.mean([w for i, w in widths if i == j]) for j in (0, 1)]
-            cells = (f"{one:.1%}", f"{all_**STEPS:.1%}", f"{width[0]:.2f}", f"{width[1]:.2f}")
-            row(law.name, f"{law.norm:.2f}", L, *cells, f"{(naive[1] / S) ** STEPS:.1%}")
+                each = estimate(E)
+                for i, tail in enumerate((0.05, 1 - 0.95 ** (1 / STEPS))):
+                    held, half = _held(each, tail, truth)
+                    inside[i] += held
+                    width[i] += half * len(E) / S
+            one, (all_, without, naive) = inside[0, 0] / S, (inside[1] / S) ** STEPS
+            cells = (f"{one:.1%}", f"{all_:.1%}", f"{width[0]:.2f}", f"{width[1]:.2f}")
+            row(law.name, f"{law.norm:.2f}", L, *cells, f"{without:.1%}", f"{naive:.1%}")
 
 
-def at_margin(run: Path | None) -> list[Law]:
-    """Laws whose norm is the margin: the hardest truth for the test."""
-    found = [gaussian(m, d) for m in (0.42, 0.7, 1.0) for d in ("flat", "widest")]
-    found += [sphere(0.42), sphere(1.0)]
-    if run is not None:
-        found += [
-            of_run(run, 60, 40, 0.5, "a step's 40 texts"),
-            of_run(run, 60, 40, 0.9, "a step's 40 texts"),
-        ]
-        found += [of_run(run, 60, 5, 0.5, "5 texts"), of_run(run, 60, 5, 0.9, "5 texts")]
-    return [*found, rare(0.1), rare(0.25), rare(0.5), contaminated(0.1), contaminated(0.25)]
+def _held(each: Estimate, tail: float, truth: float) -> tuple[list[int], float]:
+    """Intervals that hold the truth: as shipped, without lambda, plain; the median half-width."""
+    q = stats.t.ppf(1 - tail / 2, each.df)
+    low, high = bands.interval(each.value, each.error, each.spread, q)
+    _, without = bands.interval(each.value, each.error, np.zeros_like(q), q)
+    held = [int(np.sum((low <= truth) & (truth <= end))) for end in (high, without)]
+    plain = int(np.sum(np.abs(each.value - truth) <= q * each.error))
+    return [*held, plain], float(np.median(signed_root(high) - signed_root(low)) / 2)
 
 
 def level(run: Path | None, S: int) -> None:
@@ -213,7 +117,7 @@ def level(run: Path | None, S: int) -> None:
         for L in (10, 40):
             ours, wald = np.zeros(len(LEVELS)), np.zeros(len(LEVELS))
             for E in chunks(law, L, S, key=L):
-                judged = convergence.judge_draws(E[:, None], law.norm, radius=1.0)
+                judged = equivalence.judge_draws(E[:, None], law.norm, radius=1.0)
                 error = np.maximum(judged.found.error, 1e-12)
                 naive = stats.norm.cdf((judged.found.value - law.norm**2) / error)
                 ours += [np.sum(judged.p <= a) for a in LEVELS]
@@ -267,7 +171,7 @@ def power(run: Path | None, S: int) -> None:
 
 def _p_values(law: Law, L: int, S: int, margin: float) -> Floats:
     parts = chunks(law, L, S, key=7 * L)
-    return np.concatenate([convergence.judge_draws(E[:, None], margin, 1.0).p for E in parts])
+    return np.concatenate([equivalence.judge_draws(E[:, None], margin, 1.0).p for E in parts])
 
 
 def _stops(p: Floats, window: int) -> Floats:
@@ -309,6 +213,29 @@ def _curves(kind: str, S: int, R: int, steps: int, rho: float) -> tuple[Floats, 
     return (z, 0.0) if kind == "normal" else (np.exp(0.7 * z), float(np.exp(0.245)))
 
 
+def rarely(run: Path | None, S: int) -> None:
+    """Coverage across replicates that differ rarely, or by heavy tails: where it does not hold."""
+    header(
+        f"Band across replicates that differ rarely: coverage at 95 % ({S} experiments)",
+        *("curves", "T + 1", "R", "pointwise", "all at once"),
+    )
+    for kind, steps in (("one run in seven jumps", 21), ("lognormal, sd 1.2", 7)):
+        for R in (6, 8, 12, 20, 40):
+            rng = generator(R * steps)
+            one, all_ = 0.0, 0
+            for i in range(S):
+                if steps == 7:
+                    curves, truth = np.exp(1.2 * rng.standard_normal((R, 7))), np.exp(0.72)
+                else:
+                    curves = 0.05 * rng.standard_normal((R, steps))
+                    curves[:, 10:] += rng.random((R, 1)) < 1 / 7
+                    truth = np.where(np.arange(steps) < 10, 0.0, 1 / 7)
+                b = bands.across_runs(curves, key=i, resamples=499)
+                one += float(np.mean((b.low <= truth) & (truth <= b.high)))
+                all_ += bool(np.all((b.low_all <= truth) & (truth <= b.high_all)))
+            row(kind, steps, R, f"{one / S:.1%}", f"{all_ / S:.1%}")
+
+
 def bias(run: Path | None, S: int) -> None:
     """The jackknife's variance over the true one."""
     header(
@@ -347,10 +274,12 @@ def nonasymptotic(run: Path | None, S: int) -> None:
 PARTS = {
     "bias": (bias, 10_000),
     "within": (within, 4_000),
+    "axis": (axis, 12_000),
     "level": (level, 12_000),
     "horizon": (horizon, 400),
     "power": (power, 30),
     "across": (across, 300),
+    "rarely": (rarely, 400),
     "bounds": (nonasymptotic, 10_000),
 }
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from lwd_agents.inference.collapse import collapse
+from lwd_agents.inference.contrasts import Condition, contrasts
 from lwd_agents.inference.evidence import log_evidence
 from lwd_agents.inference.replicates import paired_effect, sign_flip
 from lwd_agents.inference.two_samples import hedges_g, welch_permutation
@@ -126,6 +127,20 @@ def masks(n: int, m: int, key: int) -> NDArray[np.bool_]:
     return mask
 
 
+def welch_p(x: Floats, n: int) -> Floats:
+    """Permutation p-values (less, greater, two-sided) of each row: (S, n + m) -> (3, S)."""
+    samples, both = x.shape
+    mask = masks(n, both - n, n)
+    p = np.empty((3, samples))
+    for rows in np.array_split(np.arange(samples), max(1, samples // 500)):
+        t = welch_t(x[rows], mask)
+        own, tie = t[:, :1], 1e-9
+        p[0, rows] = (t <= own + tie).mean(axis=1)
+        p[1, rows] = (t >= own - tie).mean(axis=1)
+        p[2, rows] = (np.abs(t) >= np.abs(own) - tie).mean(axis=1)
+    return p
+
+
 def two_sample(samples: int, level: float = 0.05) -> str:
     """Level of the Welch-studentised permutation test, and coverage of the Welch interval."""
     lines = [
@@ -137,14 +152,7 @@ def two_sample(samples: int, level: float = 0.05) -> str:
         for n, m in ((4, 4), (6, 6), (6, 12), (12, 6), (20, 20)):
             rng = generator(100 * n + m)
             x = np.concatenate([first(rng, (samples, n)), second(rng, (samples, m))], axis=1)
-            mask = masks(n, m, n)
-            p = np.empty((3, samples))
-            for rows in np.array_split(np.arange(samples), max(1, samples // 500)):
-                t = welch_t(x[rows], mask)
-                own, tie = t[:, :1], 1e-9
-                p[0, rows] = (t <= own + tie).mean(axis=1)
-                p[1, rows] = (t >= own - tie).mean(axis=1)
-                p[2, rows] = (np.abs(t) >= np.abs(own) - tie).mean(axis=1)
+            p = welch_p(x, n)
             if comb(n + m, n) <= 10_000:
                 for row in range(3):
                     assert np.isclose(welch_permutation(x[row, :n], x[row, n:]).p, p[2, row])
@@ -176,6 +184,40 @@ def effects(samples: int) -> str:
                     f"| {cover[1]:.1f} |"
                 )
     return "\n".join(lines)
+
+
+def contrast_power(samples: int) -> str:
+    """How often two conditions are told apart, normal replicates; of m contrasts at 5 % / m."""
+    lines = [
+        "| difference, in sd | R | paired, 1 contrast | first of 3 | R_1, R_2 | no shared key, "
+        "1 contrast | first of 3 |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for size in (0.0, 0.5, 1.0, 1.5, 2.0):
+        for count in (6, 8, 12, 20):
+            x = generator(count).normal(size=(samples, 2 * count))
+            x[:, :count] += size
+            deltas = x[:, :count]  # of pairs: their differences have this mean, and sd 1
+            paired, apart = flip_p(deltas, count)[2], welch_p(x, count)[2]
+            for row in range(3):
+                check_contrast(deltas[row], x[row, count:], paired[row], apart[row])
+            cells = []
+            for p, name in ((paired, f"{count}"), (apart, f"{count}, {count}")):
+                shares = [f"{100 * np.mean(p <= 0.05 / m):.0f} %" for m in (1, 3)]
+                cells += [name, *shares]
+            lines.append(f"| {size:g} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def check_contrast(x: Floats, y: Floats, paired: float, apart: float) -> None:
+    """The package's own p-values are these, where all patterns are tried."""
+    first = Condition("first", dict(enumerate(x.tolist())))
+    zero = Condition("zero", dict(enumerate([0.0] * len(x))))
+    second = Condition("second", {100 + i: v for i, v in enumerate(y.tolist())})
+    for other, expected in ((zero, paired), (second, apart)):
+        (found,) = contrasts([first, other], [("first", other.name)])
+        assert found.test is not None
+        assert np.isclose(found.test.p, expected) or not found.test.exact
 
 
 NULLS = {  # (what the innovations are, how much larger the live run's own are)
@@ -250,6 +292,7 @@ def main() -> None:
     fewer = max(100, samples // 20)
     print(one_sample(samples, 0.05), one_sample(samples, 0.05 / 3), sep="\n\n")
     print("", two_sample(samples // 4), "", effects(fewer // 2), "", sep="\n")
+    print(contrast_power(samples // 4), "", sep="\n")
     print(null_verdicts(fewer), "", evidence(samples), sep="\n")
 
 

@@ -100,7 +100,7 @@ def test_measures_are_printed_and_written(
         (["test", "{run}", "--margin", "-1"], "--margin -1.0: give a length above 0"),
         (["test"], "Missing argument 'RUN...'"),
         (["plan", "{run}/replicate-000", "--effect", "0"], "effect 0.0"),
-        (["plan", "{tmp}/alone", "--effect", "1"], "0 matched pairs"),
+        (["plan", "{tmp}/alone", "--effect", "1"], "no matched placebo"),
         (["plan", "{run}", "--effect", "1", "--draws", "4,x"], "--draws 4,x: give numbers"),
         (["measure", "{run}", "--out", "{tmp}/x"], "8 runs are given; give one, or no --out"),
         (["measure", "{tmp}/alone", "--query", "3"], "query 3: the run has 1"),

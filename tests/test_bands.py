@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from lwd_agents.errors import BadInput
-from lwd_agents.inference.bands import LEAST, across_runs, within_run
+from lwd_agents.inference.bands import LEAST, across_runs, interval, within_run
 from lwd_agents.inference.jackknife import Estimate, estimate
 
 
@@ -25,7 +25,8 @@ def test_it_covers_given_the_readings() -> None:
 
 def test_its_quantiles_by_hand_and_steps_that_are_not_known() -> None:
     value, error = np.array([0.5, np.nan, -0.1]), np.array([0.1, np.nan, 0.2])
-    band = within_run(Estimate(value, error, np.array([39.0, np.nan, 39.0])), alpha=0.1)
+    df, none = np.array([39.0, np.nan, 39.0]), np.zeros(3)  # lambda 0: the first upper end
+    band = within_run(Estimate(value, error, df, none), alpha=0.1)
     q = stats.t.ppf(0.95, 39)
     r, s = np.sqrt(0.5), 0.1 / (2 * np.sqrt(0.5))  # the norm and its error
     assert band.high[0] == pytest.approx((r + q * s) ** 2)
@@ -37,8 +38,36 @@ def test_its_quantiles_by_hand_and_steps_that_are_not_known() -> None:
     np.testing.assert_allclose(root.high[0] ** 2, band.high[0])
     assert root.low[2] == -np.sqrt(-band.low[2])
     assert np.isnan(root.low_all[1])
-    one = within_run(Estimate(np.float64(0.5), np.float64(0.0), np.float64(9)))
-    assert one.low_all == one.high == 0.5
+    along = within_run(Estimate(value, error, df, np.array([0.3, np.nan, 0.15])), alpha=0.1)
+    for i, (theta, spread) in {0: (0.5, 0.3), 2: (-0.1, 0.15)}.items():
+        assert along.high[i] == pytest.approx((np.sqrt(theta + spread) + q * spread**0.5) ** 2)
+    np.testing.assert_array_equal(along.low, band.low)
+    one = within_run(Estimate(*(np.float64(x) for x in (0.7, 0.0, 9, 0.0))))
+    assert one.low_all == one.high == 0.7
+
+
+@pytest.mark.parametrize(("n", "shift"), [(2, 0.2), (2, 0.4), (3, 0.2)])
+def test_it_covers_where_answers_vary_along_one_axis(n: int, shift: float) -> None:
+    """Without the worst direction's spread 61 at once are covered 0.1 to 52 times in 100."""
+    E = np.random.default_rng(n).normal(size=(61 * 150, n, 40, 4)) * [0.5, 0.05, 0.05, 0.05]
+    E[:, 0, :, 0] += shift
+    truth = 2 * (n - 1) * shift**2
+    band = within_run(estimate(E))
+    assert np.mean((band.low <= truth) & (truth <= band.high)) > 0.94
+    found = estimate(E)
+    q = stats.t.ppf(0.5 + 0.95 ** (1 / 61) / 2, found.df)
+    low, high = interval(found.value, found.error, found.spread, q)
+    held = ((low <= truth) & (truth <= high)).reshape(-1, 61).all(axis=1)
+    assert np.mean(held) > 0.95 - 3 * np.sqrt(0.05 * 0.95 / len(held))
+
+
+def test_draws_that_are_all_the_same_have_no_width() -> None:
+    E = np.broadcast_to(np.array([0.1, 0.7])[None, :, None, None], (4, 2, 10, 3))
+    band = within_run(estimate(E))
+    for end in (band.low, band.high, band.low_all, band.high_all):
+        np.testing.assert_array_equal(end, band.centre)
+    alone = within_run(estimate(np.random.default_rng(0).normal(size=(4, 1, 10, 3))))
+    np.testing.assert_array_equal(alone.high_all, 0.0)
 
 
 def curves(S: int, R: int, T: int, skewed: bool) -> np.ndarray:

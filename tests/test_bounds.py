@@ -88,3 +88,13 @@ def test_bad_arguments() -> None:
     ):
         with pytest.raises(BadInput, match="need"):
             narrowest(agents, draws, radius, **more)
+
+
+def test_bernstein_with_counts_that_differ_by_hand() -> None:
+    """c is the most that any one draw moves: one of the agent with the fewest."""
+    counts, log = [40, 20, 5], math.log(40)
+    found = {b.name: b for b in bounds(3, counts, 1.0)}
+    h, c = found["bernstein"].half_width, 4 / 5
+    assert h**2 == pytest.approx(2 * log * (sum(4 / many for many in counts) + c * h / 3))
+    moves = sum(16 / many for many in counts)  # sum_i L_i c_i^2, by the counts' own c_i = 4 / L_i
+    assert found["pinelis"].half_width == pytest.approx(math.sqrt(2 * moves * log))

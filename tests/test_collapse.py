@@ -130,13 +130,13 @@ def test_six_pairs_just_reach_the_level_and_five_do_not() -> None:
     assert collapse(*curves(effects, runs=6)).finding == "collapse"
     five = collapse(*curves(effects, runs=5))
     assert five.finding == "untestable"
-    assert "5 matched replicates" in five.sentence
-    assert "6 are needed" in five.sentence
+    assert "5 matched pairs" in five.sentence
+    assert "6 pairs are needed" in five.sentence
     assert least_replicates(3, 0.05) == 6
     assert least_replicates(3, 0.01) == 9
     strict = collapse(*curves(effects, runs=8), alpha=0.01)
     assert strict.finding == "untestable"
-    assert "9 are needed" in strict.sentence
+    assert "9 pairs are needed" in strict.sentence
 
 
 def test_what_cannot_be_measured_is_said_and_the_rest_tested() -> None:
@@ -150,7 +150,7 @@ def test_what_cannot_be_measured_is_said_and_the_rest_tested() -> None:
     assert found.quantities[0].p_adjusted == pytest.approx(2 / 256)
     live["within"][:3] = np.nan
     fewer = collapse(live, placebo)
-    assert "5 matched replicates" in str(fewer.quantities[1].untestable)
+    assert "5 matched pairs" in str(fewer.quantities[1].untestable)
     assert fewer.quantities[0].p_adjusted == pytest.approx(2 / 256)  # it stays in the family
     assert fewer.quantities[1].interval.left_out == 3
 
@@ -189,3 +189,35 @@ def test_a_trend_is_no_evidence() -> None:
     assert "could be measured" in trend(np.full((2, 5), np.nan)).sentence
     with pytest.raises(BadInput, match="1 step"):
         trend(np.zeros((3, 1)))
+
+
+def test_the_other_way_is_a_family_of_its_own_with_holm() -> None:
+    """Wilcoxon's signed ranks by hand: deltas +-1 .. +-8, so a p is a count of subsets / 256."""
+    deltas = {
+        "between": np.array([1.0, 2, 3, 4, -5, 6, 7, 8]),  # 10 subsets of 1 .. 8 sum to <= 5
+        "within": np.array([1.0, -2, 3, -4, 5, -6, 7, -8]),
+        "drift": np.array([1.0, -2, -3, 4, 5, -6, -7, 8]),  # both signs sum to 18
+    }
+    live = {name: np.column_stack([np.zeros(8), d]) for name, d in deltas.items()}
+    found = collapse(live, {name: np.zeros((8, 2)) for name in deltas}, Windows((0, 0), (1, 1)))
+    signs = np.array(np.meshgrid(*[[-1, 1]] * 8)).reshape(8, -1)
+    sums = np.arange(1, 9) @ signs
+    p = [np.mean(sums >= 26), np.mean(sums >= -4), np.mean(sums <= 0)]
+    assert p[0] == 10 / 256
+    expected = np.minimum(1.0, [3 * p[0], 2 * min(p[1:]), 2 * min(p[1:])])
+    expected[1 + np.argmax(p[1:])] = max(2 * min(p[1:]), max(p[1:]))
+    given = [q.opposite_p_adjusted for q in found.quantities]
+    np.testing.assert_allclose(given, np.minimum(1.0, expected))
+    assert found.finding == "no evidence"  # 0.039 alone would be below 0.05
+    one = collapse(
+        {"between": live["between"]}, {"between": np.zeros((8, 2))}, Windows((0, 0), (1, 1))
+    )
+    assert one.finding == "opposite"
+
+
+def test_fewer_than_six_pairs_are_never_tested() -> None:
+    """Even where the level would let them: five pairs say too little of their own spread."""
+    assert least_replicates(1, 0.5) == least_replicates(3, 0.5) == 6
+    effects = {"between": 9.0, "within": 9.0, "drift": 9.0}
+    assert collapse(*curves(effects, runs=5), alpha=0.5).finding == "untestable"
+    assert collapse(*curves(effects, runs=6), alpha=0.5).finding == "collapse"

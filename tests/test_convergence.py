@@ -20,9 +20,9 @@ from lwd_agents.inference.convergence import (
     default_margin,
     draws_needed,
     follow,
-    judge_draws,
     level,
 )
+from lwd_agents.inference.equivalence import judge_draws
 
 
 def gaussian(norm: float, S: int, L: int = 40, key: int = 0) -> np.ndarray:
@@ -67,7 +67,7 @@ def test_agents_well_below_the_margin_are_found_out(norm: float) -> None:
 
 def test_the_half_plane_bounds_what_it_is_to_bound() -> None:
     """theta + var(a) = (m + a)^2 + q below c: simulated, and at most the p-value that is given."""
-    from lwd_agents.inference.convergence import _least_likely
+    from lwd_agents.inference.equivalence import _least_likely
 
     rng = np.random.default_rng(0)
     a, q = rng.normal(size=(2, 2_000_000))

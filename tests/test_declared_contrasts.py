@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -112,3 +114,22 @@ def test_bad_input_is_named() -> None:
         contrasts([a, b], [("a", "b")], permutations=10)
     with pytest.raises(BadInput, match="alpha: 2"):
         contrasts([a, b], [("a", "b")], alpha=2)
+
+
+def test_two_samples_are_tested_on_both_sides() -> None:
+    """Every relabelling of six and six, by Welch's t of another library; it is symmetric."""
+    x, y = A[:6], A[2:8] + 0.8
+    pooled = np.concatenate([x, y])
+    t = []
+    for chosen in combinations(range(12), 6):
+        rest = np.setdiff1d(np.arange(12), chosen)
+        t.append(stats.ttest_ind(pooled[list(chosen)], pooled[rest], equal_var=False).statistic)
+    own = stats.ttest_ind(x, y, equal_var=False).statistic
+    both = np.mean(np.abs(t) >= abs(own) - 1e-9)
+    assert both == pytest.approx(2 * min(np.mean(t <= own + 1e-9), np.mean(t >= own - 1e-9)))
+    conditions = [named("a", x), named("b", y, 100)]
+    for declared in (("a", "b"), ("b", "a")):
+        (found,) = contrasts(conditions, [declared])
+        assert found.test is not None
+        assert found.test.alternative == "two-sided"
+        assert found.test.p == found.p_adjusted == pytest.approx(both)

@@ -108,6 +108,12 @@ def test_more_steps_and_other_bounds_make_no_other_condition(tmp_path: Path) -> 
     assert len(conditions(read_all(expand([tmp_path]))[0])) == 1
 
 
+def test_other_draws_make_another_condition(tmp_path: Path) -> None:
+    made_run(tmp_path / "a", network(4, draws=5), seed=0)
+    made_run(tmp_path / "b", network(4, draws=8), seed=1)
+    assert len(conditions(read_all(expand([tmp_path]))[0])) == 2
+
+
 def test_an_unfinished_replicate_does_not_cut_the_others_short(tmp_path: Path) -> None:
     for seed in range(3):
         made_run(tmp_path / f"{seed}", network(6), seed=seed)

@@ -9,6 +9,7 @@ import pytest
 
 from lwd_agents.inference.jackknife import (
     estimate,
+    noise,
     over_queries,
     squared_norm_and_error,
 )
@@ -69,6 +70,30 @@ def test_many_steps_and_several_queries_at_once() -> None:
     np.testing.assert_allclose(one.df, each.df[:, 0])
 
 
+@pytest.mark.parametrize("L", [4, 9])  # fewer draws than dimensions, and more
+def test_the_spread_and_the_noise_are_those_of_the_covariances(L: int) -> None:
+    E = np.random.default_rng(L).normal(size=(2, 3, L, 6)) * np.arange(1, 7)  # Q, N, L, D
+    E[0, 1, 0] = np.nan
+    covariances = [
+        2 * 3 / 2 / len(rows) * np.cov(rows.T)
+        for agents in E
+        for rows in (own[~np.isnan(own[:, 0])] for own in agents)
+    ]
+    largest = max(np.linalg.norm(c, 2) for c in covariances)
+    assert over_queries(E).spread == pytest.approx(largest)
+    assert noise(E) == pytest.approx(sum(np.trace(c @ c) for c in covariances))
+    np.testing.assert_allclose(estimate(E).spread, [over_queries(one[None]).spread for one in E])
+
+
+def test_the_spread_bounds_the_variance_of_the_difference_along_any_direction() -> None:
+    E = np.random.default_rng(5).normal(size=(4000, 2, 20, 3)) * [1.0, 0.1, 0.1]
+    means = E.mean(axis=2)
+    apart = np.sqrt(2) * (means[:, 0] - means[:, 1])  # its length is ||D||_F
+    spread = np.mean(estimate(E).spread)  # of the agent that varies more, so a little larger
+    assert 0.8 < np.var(apart[:, 0]) / spread < 1.0
+    assert np.var(apart[:, 1]) < 0.1 * spread
+
+
 def test_agents_turned_moved_and_scaled() -> None:
     rng = np.random.default_rng(1)
     E = rng.normal(size=(3, 8, 4)) + rng.normal(size=(3, 1, 4))
@@ -79,8 +104,9 @@ def test_agents_turned_moved_and_scaled() -> None:
         np.testing.assert_allclose(now.value, was.value * factor, rtol=1e-6)
         np.testing.assert_allclose(now.error, was.error * factor, rtol=1e-6)
         np.testing.assert_allclose(now.df, was.df, rtol=1e-6)
+        np.testing.assert_allclose(now.spread, was.spread * factor, rtol=1e-6)
     huge = estimate((E * 1e37).astype(np.float32))
-    assert np.isfinite([huge.value, huge.error, huge.df]).all()
+    assert np.isfinite([huge.value, huge.error, huge.df, huge.spread]).all()
 
 
 def test_what_cannot_be_told_is_nan_and_what_is_certain_is_zero() -> None:
@@ -94,6 +120,8 @@ def test_what_cannot_be_told_is_nan_and_what_is_certain_is_zero() -> None:
         found = estimate(E)
     assert found.value[0] == found.error[0] == 0.0
     assert found.df[0] == 5
+    assert found.spread[0] == 0.0
+    assert np.isnan(found.spread[[1, 3]]).all()
     assert np.isnan(found.value[[1, 3]]).all()
     assert np.isfinite(found.value[2])
     assert np.isnan(found.error[1:4]).all()
@@ -101,8 +129,9 @@ def test_what_cannot_be_told_is_nan_and_what_is_certain_is_zero() -> None:
     alone = estimate(E[:, :1])
     np.testing.assert_array_equal(alone.value[[0, 2, 4]], 0.0)
     np.testing.assert_array_equal(alone.error[[0, 4]], 0.0)
+    np.testing.assert_array_equal(alone.spread, 0.0)
     apart = estimate(np.stack([np.zeros((4, 2)), np.ones((4, 2))]))  # alike within, not between
-    assert (apart.value, apart.error) == (4.0, 0.0)
+    assert (apart.value, apart.error, apart.spread) == (4.0, 0.0, 0.0)
     with pytest.raises(ValueError, match="is needed"):
         estimate(np.zeros((3, 4)))
 
@@ -116,3 +145,27 @@ def test_it_is_the_variance_and_about_twice_it_where_agents_agree(
     found = estimate(E)
     assert low < np.mean(found.error**2) / np.var(found.value) < high
     assert abs(found.value.mean() - 4 * apart**2) < 4 * found.value.std() / np.sqrt(len(E))
+
+
+def test_degrees_of_freedom_with_counts_that_differ() -> None:
+    E = np.random.default_rng(6).normal(size=(2, 3, 9, 4))  # Q, N, L, D
+    E[0, 0, 5:] = np.nan
+    E[1, 2, 4:] = np.nan
+    found = over_queries(E)
+    total, free = 0.0, 0.0
+    for agents in E:
+        samples = [rows[~np.isnan(rows[:, 0])] for rows in agents]
+        variance, parts = deleting(samples)
+        total += variance / 4  # the mean of two queries
+        free += sum((v / 4) ** 2 / (len(rows) - 1) for v, rows in zip(parts, samples, strict=True))
+    assert found.error**2 == pytest.approx(total)
+    assert found.df == pytest.approx(total**2 / free)
+    same = np.where(np.isnan(E), np.nan, 1.0)  # no variance: the fewest draws less one
+    assert over_queries(same).df == 3
+    assert over_queries(same[::-1]).df == 3
+    np.testing.assert_array_equal(estimate(same).df, [4, 3])
+    # One agent alone varies: the degrees of freedom are its own, many or few.
+    for q, agent, own in ((0, 0, 4), (0, 1, 8), (1, 2, 3), (1, 0, 8)):
+        one = same[q].copy()
+        one[agent] = E[q, agent]
+        assert estimate(one).df == pytest.approx(own)

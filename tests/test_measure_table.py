@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -121,3 +125,126 @@ def test_no_run_and_no_such_query_are_refused(tmp_path: Path) -> None:
     path = made_run(tmp_path / "r", network(2))
     with pytest.raises(BadInput, match="query 1: the run has 1"):
         lwd.measure(path, query=1)
+
+
+def _row(line: int, **changes: object) -> Callable[[Path], None]:
+    """Change fields of one line of responses.jsonl; ``...`` takes a field out."""
+    return lambda path: edited(path / "responses.jsonl", line, changes)
+
+
+def _round(line: int, **changes: object) -> Callable[[Path], None]:
+    return lambda path: edited(path / "rounds.jsonl", line, changes)
+
+
+def edited(file: Path, line: int, changes: Mapping[str, object]) -> None:
+    lines = file.read_text().splitlines()
+    row = {**json.loads(lines[line - 1]), **changes}
+    lines[line - 1] = json.dumps({key: value for key, value in row.items() if value is not ...})
+    file.write_text("\n".join(lines) + "\n")
+
+
+def _array(name: str, change: Callable[[Any], Any]) -> Callable[[Path], None]:
+    def do(path: Path) -> None:
+        file = path / "embeddings" / name
+        np.save(file, change(np.load(file)))
+
+    return do
+
+
+def _cut(share: float) -> Callable[[Path], None]:
+    def do(path: Path) -> None:
+        file = path / "responses.jsonl"
+        content = file.read_bytes()
+        file.write_bytes(content[: int(share * len(content))])
+
+    return do
+
+
+DAMAGES: dict[str, tuple[Callable[[Path], None], str]] = {
+    "gone": (lambda path: (path / "responses.jsonl").unlink(), "responses.jsonl: 90 answers"),
+    "empty": (_cut(0), "responses.jsonl: 90 answers"),
+    "half": (_cut(0.5), "responses.jsonl: "),
+    "garbage": (
+        lambda path: (path / "responses.jsonl").write_bytes(bytes(range(256)) * 9) and None,
+        "responses.jsonl, line 1: damaged",
+    ),
+    "nested": (
+        lambda path: (path / "responses.jsonl").write_bytes(b"[" * 100_000 + b"\n") and None,
+        "responses.jsonl, line 1: damaged",
+    ),
+    **{
+        f"no {name}": (_row(3, **{name: ...}), "responses.jsonl, line 3: ")
+        for name in ("agent", "query", "draw", "text", "post_id", "reading")
+    },
+    **{
+        f"{name} {value!r}": (_row(7, **{name: value}), "responses.jsonl, line 7: ")
+        for name, value in [
+            ("agent", "nobody"),
+            ("agent", ["north"]),
+            ("query", "another"),
+            ("query", {}),
+            ("text", 5),
+            ("text", "half \ud800"),
+            ("reading", 1_000_000_000),
+            ("draw", 1_000_000_000),
+            ("draw", -1),
+            ("draw", True),
+            ("post_id", [1]),
+        ]
+    },
+    **{
+        f"round {name} {value!r}": (_round(2, **{name: value}), "rounds.jsonl")
+        for name, value in [
+            ("reads", ...),
+            ("posted", ...),
+            ("reads", [1]),
+            ("reads", {"north": 5}),
+            ("reads", {"north": [["a"]]}),
+            ("posted", "ab"),
+            ("posted", [{}]),
+            ("posted", ["a", "a"]),
+            ("more_reads", {"north": [{"query": 0, "reading": 10**9, "reads": []}]}),
+            ("entered", [{"text": 3}]),
+            ("left", 4),
+        ]
+    },
+    "step wide": (_array("00002.npy", lambda a: np.repeat(a, 2, axis=-1)), "00002.npy"),
+    "step complex": (_array("00002.npy", lambda a: a.astype(complex)), "00002.npy"),
+    "step whole numbers": (_array("00002.npy", lambda a: a.astype(int)), "00002.npy"),
+    "step flat": (_array("00002.npy", np.ravel), "00002.npy"),
+    "step of one number": (_array("00002.npy", lambda a: a[0, 0, 0]), "00002.npy"),
+    "seed complex": (_array("seed.npy", lambda a: a.astype(complex)), "seed.npy"),
+    "seed whole numbers": (_array("seed.npy", lambda a: a.astype(int)), "seed.npy"),
+    "seed flat": (_array("seed.npy", np.ravel), "seed.npy"),
+}
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("name", DAMAGES)
+def test_damage_is_said_and_the_rest_measured(
+    name: str, pocket_run: Trajectory, tmp_path: Path
+) -> None:
+    path = Path(shutil.copytree(pocket_run.path, tmp_path / "run"))
+    damage, note = DAMAGES[name]
+    damage(path)
+    found = lwd.measure(path)
+    assert any(note in said for said in found.said), found.said
+    assert all("\n" not in said for said in found.said)
+    assert found.steps.index.tolist() == [0, 1, 2, 3, 4]
+    assert len(found.agents) == 5 * len(pocket_run.agents)
+    lost = {2} if name.startswith("step") else {1} if name.startswith("round") else set()
+    there = [t for t in range(5) if t not in lost]
+    assert np.isfinite(found.steps.loc[there, ["norm", "between"]]).all(axis=None)
+    assert np.isfinite(found.agents.loc[there, ["x", "vendi"]]).all(axis=None)
+    if name not in ("gone", "empty", "half", "garbage", "nested"):
+        assert np.isfinite(found.agents.loc[there, ["words", "from_new"]]).all(axis=None)
+
+
+def test_half_of_the_texts_are_measured_and_the_rest_is_unknown(
+    pocket_run: Trajectory, tmp_path: Path
+) -> None:
+    path = Path(shutil.copytree(pocket_run.path, tmp_path / "run"))
+    _cut(0.5)(path)
+    words, whole = (lwd.measure(run).agents["words"].unstack("agent") for run in (path, pocket_run))
+    pd.testing.assert_frame_equal(words.loc[:1], whole.loc[:1])
+    assert words.loc[3:].isna().all(axis=None)

@@ -190,3 +190,33 @@ def test_a_run_without_a_step_and_one_of_replicates(rich: Trajectory) -> None:
     assert read_posts(replace(rich, rounds=())).kinds == ("human",) * 20
     outer = replace(rich, path=rich.path.parent, replicates=(rich, rich))
     assert read_posts(outer).ids == read_posts(rich).ids
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("name", ["seed.npy", "00001.in.npy", "00001.npy", "00001.q1.r1.npy"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda array: np.repeat(array, 3, axis=-1),
+        lambda array: array[..., :1],
+        lambda array: array.astype(complex),
+        lambda array: array.astype(int),
+        np.ravel,
+        lambda array: array[:0],
+        lambda array: np.float32(1),
+    ],
+    ids=["wide", "narrow", "complex", "whole", "flat", "empty", "one"],
+)
+def test_vectors_of_another_width_or_kind_are_unknown(
+    rich: Trajectory, tmp_path: Path, name: str, change: Any
+) -> None:
+    path = copy(rich, tmp_path / "run")
+    file = path / "embeddings" / name
+    np.save(file, change(np.load(file)))
+    whole, posts, answers = read_posts(rich), read_posts(load(path)), read_answers(load(path))
+    assert any(name in note for note in (*posts.notes, *answers.notes))
+    assert (posts.ids, posts.texts) == (whole.ids, whole.texts)
+    unknown = np.isnan(posts.vectors).all(axis=1)
+    np.testing.assert_array_equal(posts.vectors[~unknown], whole.vectors[~unknown])
+    assert unknown.sum() == {"seed.npy": 20, "00001.in.npy": 1, "00001.npy": 2}.get(name, 0)
+    assert all(array.shape == (2, 8) for array in answers.vectors.values())

@@ -84,7 +84,7 @@ def test_five_pairs_are_too_few_and_it_says_so(tmp_path: Path) -> None:
     verdict = found.conditions[0].collapse
     assert verdict is not None
     assert verdict.finding == "untestable"
-    assert "6 are needed" in "\n".join(lines(found.as_json()))
+    assert "6 pairs are needed" in "\n".join(lines(found.as_json()))
     # but the e-process takes any number: five of five is 10.5
     assert found.conditions[0].evidence is not None
     assert found.conditions[0].evidence.values[-1] == pytest.approx(63 / 6)
@@ -98,7 +98,7 @@ def test_without_a_placebo_a_trend_is_no_evidence(tmp_path: Path) -> None:
     assert found.conditions[0].trends["between"].interval.high < 0
     said = "\n".join(lines(found.as_json()))
     assert "no evidence for or against collapse: there is no matched placebo" in said
-    assert "A trend is no evidence of collapse" in said
+    assert "A trend alone is no evidence of collapse" in said
 
 
 def test_one_replicate_says_that_there_is_no_between_run_inference(tmp_path: Path) -> None:
@@ -281,6 +281,6 @@ def test_too_few_permutations_are_refused_with_the_number_needed(tmp_path: Path)
 
 def test_one_agent_and_one_draw_are_said(tmp_path: Path) -> None:
     said = "\n".join(lines(lwd.test(made_run(tmp_path / "one", network(4, n=1))).as_json()))
-    assert "one agent: there is no distance between models" in said
+    assert "1 agent at every step: there is no distance between models" in said
     said = "\n".join(lines(lwd.test(made_run(tmp_path / "two", network(4, draws=1))).as_json()))
     assert "an agent has fewer than 2 draws at every step" in said

@@ -41,8 +41,9 @@ class Sensitivity:
 
     Attributes:
         missing: the share of draws that is missing, live and placebo, in the windows.
-        apart: how far the mean of an agent's missing answers must be from the mean of those present
-            to move the nearer end of the interval of delta to 0; None where that means nothing.
+        apart: how far the mean of an agent's missing answers must at least be from the mean of
+            those present to move the mean delta to 0 (not its interval); None where that means
+            nothing.
         note: why it means nothing; "" where it does.
     """
 
@@ -102,7 +103,7 @@ def assess(condition: Condition, reader: Reader, options: Options) -> ConditionF
     first = condition.live[0]
     untested: list[Untested] = []
     windows, declared = windows_of(condition, measured, options, untested)
-    names = _quantities(measured, len(first.agents), untested)
+    names = _quantities(measured, len(first.always), untested)
     verdict, process, sensitivity = None, None, None
     trends: dict[str, Trend] = {}
     if windows and measured.pairs and names:
@@ -129,7 +130,7 @@ def assess(condition: Condition, reader: Reader, options: Options) -> ConditionF
     return ConditionFindings(
         name=condition.name,
         world=first.world,
-        agents=tuple(first.agents),
+        agents=tuple(first.agents[i] for i in first.always),
         draws=first.draws,
         steps=measured.last,
         runs=len(measured.keys),
@@ -158,15 +159,17 @@ def windows_of(
         why = "a run of one step; a change needs 2 or more (--steps 1 or more)"
         untested.append(Untested("change, trend and collapse", why))
         return None, "none"
-    if options.early is None and options.late is None and declared:
+    default, by = (matched_windows if measured.pairs else default_windows)(measured.last), ""
+    if declared:
         windows = Windows(tuple(declared["early"]), tuple(declared["late"]))
         if windows.late[1] <= measured.last:
-            return check_windows(windows, measured.last), "the experiment"
-        why = f"the experiment's late window ends at {windows.late[1]}, the runs at {measured.last}"
-        untested.append(Untested("the experiment's own windows", why))
-    default = (matched_windows if measured.pairs else default_windows)(measured.last)
+            default, by = check_windows(windows, measured.last), "the experiment"
+        else:
+            last = measured.last
+            why = f"the experiment's late window ends at {windows.late[1]}, the runs at {last}"
+            untested.append(Untested("the experiment's own windows", why))
     if options.early is None and options.late is None:
-        return default, "the default rule"
+        return default, by or "the default rule"
     given = Windows(options.early or default.early, options.late or default.late)
     return check_windows(given, measured.last), "this command"
 
@@ -176,7 +179,8 @@ def _quantities(measured: Measured, agents: int, untested: list[Untested]) -> li
     names = []
     for name in QUANTITIES:
         if name == "between" and agents < 2:
-            untested.append(Untested(name, "one agent: there is no distance between models"))
+            why = f"{agents} agent at every step: there is no distance between models"
+            untested.append(Untested(name, why))
         elif np.isfinite(measured.live[name]).any():
             names.append(name)
         else:
@@ -211,13 +215,18 @@ def _limit(
 ) -> Limit | None:
     if windows is None or "between" not in names:
         return None
-    return limit(measured.live["between"], windows, 1 - options.alpha)
+    curves, mine = measured.level("between", windows)
+    return limit(curves, mine, 1 - options.alpha)
 
 
 def _band(
     measured: Measured, names: list[str], options: Options, untested: list[Untested]
 ) -> Band | None:
-    if "between" not in names:
+    if "between" not in names or len(measured.keys) < 2:
+        return None
+    if measured.stopped:
+        why = "the runs stopped themselves, at steps of their own"
+        untested.append(Untested("mean curve over runs", why))
         return None
     curves = measured.live["between"]
     key = seeding.key(options.seed, "band")
@@ -235,27 +244,26 @@ def _sensitivity(
     windows: Windows,
     verdict: Verdict,
 ) -> Sensitivity | None:
-    """How far off missing answers must be to undo what the interval of delta says."""
+    """How far off missing answers must be to undo the mean delta of ``between``."""
     if condition.live[0].world != "llm":
         return None
-    runs = [run for pair in condition.pairs for run in pair]
+    pairs = [pair for pair in condition.pairs if str(pair[0].seed) in measured.pairs]
     norms, shifts, weights, shares = [], [], [], []
-    for run in runs:
-        curves = reader.curves(run)
-        for first, last in (windows.early, windows.late):
-            steps = slice(first, last + 1)
-            missing = np.nan_to_num(curves.missing[0, steps])
-            between = np.nan_to_num(curves.between[0, steps])
-            norms.append(np.sqrt(np.maximum(between, 0)))
-            shifts.append(norm_shift(missing))
-            weights.append(np.full(len(between), 1 / max(1, len(between)) / len(condition.pairs)))
-            shares.append(missing.ravel())
+    for live, placebo in pairs:
+        spans = [range(first, last + 1) for first, last in (windows.early, windows.late)]
+        if measured.stopped:
+            spans = [live.fresh or range(0)]
+        for curves in (reader.curves(live), reader.curves(placebo)):
+            for steps in spans:
+                part = slice(steps.start, steps.stop)
+                between = np.nan_to_num(curves.between[0, part])
+                norms.append(np.sqrt(np.maximum(between, 0)))
+                shifts.append(norm_shift(np.nan_to_num(curves.worst[0, part])))
+                weights.append(np.full(len(between), 1 / max(1, len(between)) / len(pairs)))
+                shares.append(np.nan_to_num(curves.missing[0, part]).ravel())
     share = float(np.concatenate(shares).mean()) if shares else 0.0
-    interval = verdict.quantities[0].interval
     if share == 0.0:
         return Sensitivity(share, None, "no draw is missing")
-    if not (interval.low > 0 or interval.high < 0):
-        return Sensitivity(share, None, "the interval holds 0 whatever the missing answers were")
-    gap = min(abs(interval.low), abs(interval.high))
+    gap = abs(verdict.quantities[0].interval.estimate)
     parts = (np.concatenate(part) for part in (norms, shifts, weights))
     return Sensitivity(share, tipping_point(gap, *parts), "")

@@ -2,22 +2,33 @@
 
 **Within a run.** At each step the unbiased theta = ||D||_F^2 has a jackknife error se, and
 
-    [theta - q se,  theta + q se + q^2 se^2 / (4 max(theta, 2 se))]
+    [theta - q se,  max(theta + q se + q^2 se^2 / (4 max(theta, 2 se)),
+                        (sqrt(max(theta + lambda, 0)) + q sqrt(lambda))^2)]
 
-is its interval, with q of Student's t at the error's degrees of freedom. The last term [ours] makes
-the upper end (r + q s)^2, with r = sqrt(theta) and s = se/(2 r) the error of the norm. Without it
-se is small where theta is too small by chance, and 61 intervals at once cover down to 64 % in place
-of 95 (docs/inference/bands.md). Pointwise q is at 1 - alpha/2; simultaneously at 1 - beta/2 with
-(1 - beta)^(T+1) = 1 - alpha (Sidak), which is legitimate although steps are not independent: given
-the past and a step's readings its draws are i.i.d., so the chance to be covered multiplies step by
-step. It is asymptotic in L and **conditional on the readings**: it says what D was for these
-readings, not what another run would do. For display, signed roots turn it into a band for the norm.
+is its interval, with q of Student's t at the error's degrees of freedom. The first upper end, by
+its last term [ours], is (r + q s)^2, with r = sqrt(theta) and s = se/(2 r) the error of the norm.
+Plain theta +- q se fails: se is small where theta is too small by chance, and 61 intervals at once
+cover down to 64 % in place of 95 (docs/inference/bands.md).
+
+The second upper end [ours] is for answers that vary mostly along one axis along which the agents
+differ: there s is too small as well. With a the error along that axis, theta + var(a) is then
+(||D|| + a)^2, and var(a) <= lambda, the estimate's ``spread``; so ||D|| is no more than
+sqrt(theta + lambda) + q sqrt(lambda) wherever a >= -q sqrt(lambda). Without it 61 intervals at once
+cover down to 1 %. Where each agent's draws are all the same the interval has no width: it says
+nothing of answers not seen.
+
+Pointwise q is at 1 - alpha/2; simultaneously at 1 - beta/2 with (1 - beta)^(T+1) = 1 - alpha
+(Sidak), which is legitimate although steps are not independent: given the past and a step's
+readings its draws are i.i.d., so the chance to be covered multiplies step by step. It is asymptotic
+in L and **conditional on the readings**: it says what D was for these readings, not what another
+run would do. For display, signed roots turn it into a band for the norm.
 
 **Across replicates.** Replicates are independent, and the band is for their mean curve: pointwise
 by Student's t; simultaneously by the studentised max-|t| bootstrap over replicates (Efron and
 Tibshirani 1993, ch. 12), from ``LEAST`` replicates on, where its coverage holds in simulation for
-normal and for skewed curves; few replicates make it very wide. With fewer it is Bonferroni's t over
-the steps, which asks for normal values: skewed ones it covers far too seldom.
+normal and for skewed curves; few replicates make it very wide. Where replicates differ rarely (one
+in seven jumps) it does not hold with so few: most samples have seen too little. With fewer it is
+Bonferroni's t over the steps, which asks for normal values: skewed ones it covers far too seldom.
 """
 
 from __future__ import annotations
@@ -90,19 +101,24 @@ def within_run(found: Estimate, alpha: float = 0.05) -> Band:
     from scipy import stats
 
     _check(alpha)
-    centre, error, df = (np.atleast_1d(a) for a in (found.value, found.error, found.df))
+    centre, error, df, spread = (
+        np.atleast_1d(a) for a in (found.value, found.error, found.df, found.spread)
+    )
     steps = int(np.sum(np.isfinite(error)))
     each = 1 - (1 - alpha) ** (1 / max(steps, 1))
-    one, all_ = (interval(centre, error, stats.t.ppf(1 - a / 2, df)) for a in (alpha, each))
+    one, all_ = (interval(centre, error, spread, stats.t.ppf(1 - a / 2, df)) for a in (alpha, each))
     ends = (*one, *all_)
     return Band(centre, error, *ends, f"Sidak over {steps} steps", 1 - alpha, WITHIN)
 
 
-def interval(theta: Floats, error: Floats, q: Floats) -> tuple[Floats, Floats]:
-    """The ends of the module's interval for ||D||_F^2, given its quantile; arrays (...,)."""
+def interval(theta: Floats, error: Floats, spread: Floats, q: Floats) -> tuple[Floats, Floats]:
+    """The ends of the module's interval for ||D||_F^2, given lambda and q; arrays (...,)."""
     scale = np.maximum(theta, 2 * error)
     beyond = (q * error) ** 2 / (4 * np.where(error > 0, scale, 1.0))
-    return theta - q * error, theta + q * error + beyond
+    high = theta + q * error + beyond
+    along = (np.sqrt(np.maximum(theta + spread, 0.0)) + q * np.sqrt(spread)) ** 2
+    along = np.where(spread == 0, theta, along)  # exactly, where nothing varies
+    return theta - q * error, np.maximum(high, along)
 
 
 def across_runs(curves: Floats, *, key: int, alpha: float = 0.05, resamples: int = 1999) -> Band:

@@ -25,6 +25,9 @@ from lwd_agents.inference.windows import Windows
 Floats = NDArray[np.float64]
 CLAIMS = ("collapse", "consensus", "loss of spread", "drift")
 REPEATS = 500
+FROZEN = ("frozen readers", "collapse")
+PLACEBOS = ("placebo against placebo", "collapse")
+DRAWS = ("frozen readers, two steps of one agent", "draws inside a step")
 _PERMUTATIONS = 999  # of each of the many tests here
 Curves = Mapping[str, Floats]
 Pairs = tuple[dict[str, Floats], dict[str, Floats]]
@@ -64,14 +67,16 @@ def frozen_readers(curves: Curves, windows: Windows, alpha: float, key: int) -> 
         alpha: the level.
         key: of the shuffles.
     """
+    if not curves:
+        return untried(FROZEN, alpha, "nothing of the frozen runs could be measured")
     early, late = (b - a + 1 for a, b in (windows.early, windows.late))
     runs, steps = next(iter(curves.values())).shape
-    about = ("frozen readers", "collapse")
+    about = FROZEN
     if runs < LEAST:
-        return _untried(about, alpha, f"{runs} frozen runs, {LEAST} are needed (reading.k: 0)")
+        return untried(about, alpha, f"{runs} frozen runs, {LEAST} are needed (reading.k: 0)")
     if 2 * (early + late) > steps:
         reason = f"{steps} steps, but two windows of {early} and {late} steps twice over are needed"
-        return _untried(about, alpha, reason)
+        return untried(about, alpha, reason)
     generator = seeding.generator(key)
 
     def shuffled() -> Pairs:
@@ -96,12 +101,18 @@ def placebo_against_placebo(
         curves: quantity -> (R, T + 1) of placebos with different seeds.
         windows, alpha, key: as in ``frozen_readers``.
     """
+    if not curves:
+        return untried(PLACEBOS, alpha, "nothing of the placebos could be measured")
     runs = len(next(iter(curves.values())))
-    about = ("placebo against placebo", "collapse")
+    about = PLACEBOS
     pairs = runs // 2
     if pairs < LEAST:
         reason = f"{runs} placebos, {2 * LEAST} are needed to make {LEAST} pairs"
-        return _untried(about, alpha, reason)
+        return untried(about, alpha, reason)
+    steps = next(iter(curves.values())).shape[1]
+    if windows.late[1] >= steps:
+        reason = f"the placebos end at t = {steps - 1}, the late window at {windows.late[1]}"
+        return untried(about, alpha, reason)
     generator = seeding.generator(key)
 
     def matched() -> Pairs:
@@ -125,7 +136,7 @@ def draws_of_frozen_readers(
         alpha: the level of each test.
         key: of the permutations.
     """
-    about = ("frozen readers, two steps of one agent", "draws inside a step")
+    about = DRAWS
     p: list[float] = []
     for run, embeddings in enumerate(steps):
         for agent in range(embeddings.shape[1]):
@@ -138,7 +149,7 @@ def draws_of_frozen_readers(
                     found = permutation_test(distances, sizes, key=mine, permutations=_PERMUTATIONS)
                     p.append(float(found.p[0]))
     if not p:
-        return _untried(about, alpha, "no frozen run has two steps with two draws each")
+        return untried(about, alpha, "no frozen run has two steps with two draws each")
     return _told(about, sum(x <= alpha for x in p), len(p), alpha, 1)
 
 
@@ -169,5 +180,6 @@ def _told(
     return Calibration(*about, level, low, high, alpha, repeats, replicates, "")
 
 
-def _untried(about: tuple[str, str], alpha: float, reason: str) -> Calibration:
+def untried(about: tuple[str, str], alpha: float, reason: str) -> Calibration:
+    """What could not be tried, and why."""
     return Calibration(*about, None, None, None, alpha, 0, 0, reason)

@@ -212,7 +212,8 @@ def _reason(test: Test, least: int) -> str | None:
         return None
     if not have:
         return "it was measured in no matched pair"
-    return f"{have} matched replicates, of which p can't be below 2^-{have}; {least} are needed"
+    pairs = f"{have} matched pair{'' if have == 1 else 's'}"
+    return f"{pairs}: no p-value can be below {2.0**-have:.2g}; {least} pairs are needed"
 
 
 def _family(tests: list[Test], least: int) -> list[float]:

@@ -23,7 +23,7 @@ from lwd_agents.inference.windows import (
 
 def compare(
     groups: Sequence[Sequence[Condition]], reader: Reader, options: Options
-) -> tuple[tuple[contrasts.Contrast, ...], tuple[Untested, ...]]:
+) -> tuple[tuple[contrasts.Contrast, ...], Windows | None, tuple[Untested, ...]]:
     """The first group against each of the others: the change of ``between``, late less early.
 
     Args:
@@ -31,8 +31,12 @@ def compare(
         reader: of curves.
         options: level, permutations, windows.
 
+    Returns:
+        The contrasts, the windows of all of them, and what could not be compared.
+
     Raises:
-        BadInput: the first group has several conditions, or permutations are too few.
+        BadInput: the first group has several conditions, permutations are too few, or windows end
+            after the runs.
     """
     first, *others = [[c for c in group if not c.frozen] or list(group) for group in groups]
     if len(first) != 1:
@@ -47,9 +51,10 @@ def compare(
         else:
             pairs.append(other)
     if not pairs:
-        return (), tuple(untested)
+        return (), None, tuple(untested)
     curves = {condition.name: reader.measured(condition) for condition in [mine, *pairs]}
-    windows = _windows(curves[mine.name], [curves[other.name] for other in pairs], options)
+    others_measured = [curves[other.name] for other in pairs]
+    windows = _windows(curves[mine.name], others_measured, _declared([mine, *pairs]), options)
     numbers: dict[str, int] = {}
     made = [_summaries(name, found, windows, numbers) for name, found in curves.items()]
     found = contrasts.contrasts(
@@ -64,7 +69,7 @@ def compare(
         for one in found
         if one.untestable
     ]
-    return found, tuple(untested)
+    return found, windows, tuple(untested)
 
 
 def _differ(one: Condition, other: Condition) -> str | None:
@@ -87,6 +92,14 @@ def _differ(one: Condition, other: Condition) -> str | None:
     return None
 
 
+def _declared(conditions: Sequence[Condition]) -> Windows | None:
+    """The windows of the experiments, where all declare the same."""
+    given = [condition.live[0].config.get("windows") for condition in conditions]
+    if not given[0] or any(one != given[0] for one in given):
+        return None
+    return Windows(tuple(given[0]["early"]), tuple(given[0]["late"]))
+
+
 def _embedding(manifest: dict[str, Any]) -> str:
     about = manifest.get("embedding") or {}
     length = "" if about.get("normalize") else ", not normalised"
@@ -94,14 +107,16 @@ def _embedding(manifest: dict[str, Any]) -> str:
     return f"{about.get('model', 'none')}{length}{prefix}"
 
 
-def _windows(mine: Measured, others: Sequence[Measured], options: Options) -> Windows:
-    """The same windows for all: those given, or those of the steps that all have.
+def _windows(
+    mine: Measured, others: Sequence[Measured], declared: Windows | None, options: Options
+) -> Windows:
+    """The same windows for all: those given, those all declare, or those of steps that all have.
 
     Where seeds are shared the change is counted from step 0, as for pairs of live and placebo.
     """
     last = min(found.last for found in (mine, *others))
     shared = any(set(mine.keys) & set(other.keys) for other in others)
-    default = (matched_windows if shared else default_windows)(last)
+    default = declared or (matched_windows if shared else default_windows)(last)
     return check_windows(
         Windows(options.early or default.early, options.late or default.late), last
     )

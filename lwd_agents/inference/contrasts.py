@@ -208,8 +208,12 @@ def _finished(found: Contrast, p: float, alpha: float) -> Contrast:
         verdict = "they differ" if p <= alpha else "no evidence that they differ"
         if found.test.degenerate:
             verdict = "no difference at all"
+        size = ""
+        if (effect := found.effect) is not None and np.isfinite(effect.low):
+            name = "d_z" if found.paired else "g"
+            size = f", {name} = {effect.estimate:.2g} ({effect.low:.2g} to {effect.high:.2g})"
         told = (
             f"{names} = {one.estimate:.3g} ({100 * one.confidence:g} % interval {one.low:.3g} to "
-            f"{one.high:.3g}), p = {p:.2g} after Holm: {verdict}."
+            f"{one.high:.3g}){size}, p = {p:.2g} after Holm: {verdict}."
         )
     return replace(found, p_adjusted=p, sentence=told)

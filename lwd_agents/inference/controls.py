@@ -11,14 +11,18 @@ from lwd_agents import seeding
 from lwd_agents.errors import BadInput
 from lwd_agents.inference.assess import windows_of
 from lwd_agents.inference.calibrate import (
+    FROZEN,
+    PLACEBOS,
     Calibration,
     draws_of_frozen_readers,
     frozen_readers,
     placebo_against_placebo,
+    untried,
 )
 from lwd_agents.inference.grouping import Condition, conditions
 from lwd_agents.inference.measured import Floats, Measured, Reader
 from lwd_agents.inference.options import Options
+from lwd_agents.inference.windows import Windows
 from lwd_agents.run_files import Run
 
 
@@ -27,6 +31,7 @@ def calibrations(
 ) -> tuple[Calibration, ...]:
     """The verdict on frozen readers, and on placebos against placebos, of each condition tested."""
     frozen = [c for c in conditions(runs) if c.frozen and c.live]
+    key = seeding.key(options.seed, "calibrate")
     found = []
     for condition in tested:
         try:
@@ -36,15 +41,38 @@ def calibrations(
         windows, _ = windows_of(condition, measured, options, [])
         if windows is None:
             continue
-        key = seeding.key(options.seed, "calibrate")
-        placebos = _placebos(condition, measured, reader)
-        found.append(placebo_against_placebo(placebos, windows, options.alpha, key))
+        found.append(_of_placebos(condition, measured, reader, windows, options, key))
         for control in [c for c in frozen if c.live[0].agents == condition.live[0].agents]:
-            still = reader.measured(control)
-            found.append(frozen_readers(_finite(still.live), windows, options.alpha, key))
-            if control.live[0].world == "llm":
-                found.append(draws_of_frozen_readers(_arrays(control), options.alpha, key))
+            found += _of_frozen(control, reader, windows, options, key)
     return tuple(found)
+
+
+def _of_placebos(
+    condition: Condition,
+    measured: Measured,
+    reader: Reader,
+    windows: Windows,
+    options: Options,
+    key: int,
+) -> Calibration:
+    try:
+        curves = _placebos(condition, measured, reader)
+        return placebo_against_placebo(curves, windows, options.alpha, key)
+    except BadInput as error:
+        return untried(PLACEBOS, options.alpha, str(error))
+
+
+def _of_frozen(
+    control: Condition, reader: Reader, windows: Windows, options: Options, key: int
+) -> list[Calibration]:
+    try:
+        curves = _finite(reader.measured(control).live)
+        found = [frozen_readers(curves, windows, options.alpha, key)]
+    except BadInput as error:
+        found = [untried(FROZEN, options.alpha, str(error))]
+    if control.live[0].world == "llm":
+        found.append(draws_of_frozen_readers(_arrays(control), options.alpha, key))
+    return found
 
 
 def _placebos(condition: Condition, measured: Measured, reader: Reader) -> dict[str, Floats]:
@@ -57,8 +85,7 @@ def _placebos(condition: Condition, measured: Measured, reader: Reader) -> dict[
 
 def _finite(curves: dict[str, Floats]) -> dict[str, Floats]:
     """Without quantities that were never measured."""
-    kept = {name: c for name, c in curves.items() if np.isfinite(c).any() or not len(c)}
-    return kept or curves
+    return {name: c for name, c in curves.items() if np.isfinite(c).any() or not len(c)}
 
 
 def _arrays(control: Condition) -> list[NDArray[np.float32]]:
@@ -71,5 +98,6 @@ def _arrays(control: Condition) -> list[NDArray[np.float32]]:
                 steps.append(run.array(t))
             except BadInput:
                 continue
-        found.append(np.stack(steps))
+        if steps:
+            found.append(np.stack(steps))
     return found

@@ -31,7 +31,10 @@ class Curves:
         between, within, drift: (R, T + 1); over several queries their mean.
         error: (R, T + 1) the standard error of ``between`` given the readings (0 where D is exact).
         df: (R, T + 1) the degrees of freedom of the error (infinite where D is exact).
+        spread: (R, T + 1) the variance of D along its worst direction (0 where D is exact).
         missing: (R, T + 1, N) the share of draws that is missing (NaN for an agent that is absent).
+        worst: (R, T + 1, N) the same as the root mean square over queries, for ``norm_shift``.
+        fewest: (N,) the fewest draws that each agent has for any query at any step.
         agents: the names of the agents that are measured: those that take part at every step.
         said: what was left out, and why.
     """
@@ -41,13 +44,17 @@ class Curves:
     drift: Floats
     error: Floats
     df: Floats
+    spread: Floats
     missing: Floats
+    worst: Floats
+    fewest: tuple[int, ...]
     agents: tuple[str, ...]
     said: tuple[str, ...] = ()
 
     def estimate(self, replicate: int = 0) -> Estimate:
         """``between`` of one replicate with its standard error, (T + 1,) each."""
-        return Estimate(self.between[replicate], self.error[replicate], self.df[replicate])
+        arrays = (self.between, self.error, self.df, self.spread)
+        return Estimate(*(array[replicate] for array in arrays))
 
     def quantity(self, name: str) -> Floats:
         """One of the three by name, (R, T + 1)."""
@@ -66,8 +73,8 @@ def curves_of(run: Run, reading: int = 0) -> Curves:
     if human is None:
         said.append(f"{run.path}: the human posts' embeddings are gone: no drift")
     steps = run.last + 1
-    found = np.full((5, steps), np.nan)
-    missing = np.full((steps, len(places)), np.nan)
+    found = np.full((6, steps), np.nan)
+    missing = np.full((run.queries, steps, len(places)), np.nan)
     expected = _missing_draws(run)
     for t in range(steps):
         if t not in run.lines:
@@ -78,26 +85,38 @@ def curves_of(run: Run, reading: int = 0) -> Curves:
         except BadInput as error:
             said.append(f"{error}; step {t} is left out")
             continue
-        missing[t] = np.isnan(stack[..., 0]).mean(axis=(0, 2))
-        lost = round(missing[t].sum() * run.queries * run.draws) - expected.get(t, 0)
+        missing[:, t] = np.isnan(stack[..., 0]).mean(axis=2)
+        lost = round(missing[:, t].sum() * run.draws) - expected.get(t, 0)
         if lost > 0 and not reading and len(places) == len(run.agents):
             said.append(
                 f"{run.path}: step {t}: {lost} embeddings are not finite numbers although their "
                 "answers are there; they count as missing"
             )
         found[:, t] = _measured(stack, human)
-    between, within, drift, spread, df = found[:, None]
-    agents = tuple(run.agents[i] for i in places)
-    return Curves(between, within, drift, spread, df, missing[None], agents, tuple(said))
+    between, within, drift, se, df, spread = found[:, None]
+    most = np.nan_to_num(missing).max(axis=(0, 1))
+    return Curves(
+        between,
+        within,
+        drift,
+        se,
+        df,
+        spread,
+        missing.mean(axis=0)[None],
+        np.sqrt((missing**2).mean(axis=0))[None],
+        tuple(round(share) for share in (1 - most) * run.draws),
+        tuple(run.agents[i] for i in places),
+        tuple(said),
+    )
 
 
 def _measured(stack: NDArray[np.floating], human: Floats | None) -> list[float]:
-    """Between, within, drift, the standard error of between and its df, of (Q, N, L, D)."""
+    """Between, within, drift, and of between the error, its df and spread, of (Q, N, L, D)."""
     estimate = over_queries(stack)
     within = np.mean([within_spread(one) for one in stack])
     drift = np.nan if human is None else np.mean(unbiased.drift(stack, human))
-    between, error, df = (float(x) for x in (estimate.value, estimate.error, estimate.df))
-    return [between, float(within), float(drift), error, df]
+    of_between = (float(x) for x in (estimate.error, estimate.df, estimate.spread))
+    return [float(estimate.value), float(within), float(drift), *of_between]
 
 
 def _missing_draws(run: Run) -> dict[int, int]:
@@ -120,7 +139,10 @@ def of_mixtures(run: Run, side: str) -> Curves:
         drift=read.drift,
         error=np.zeros_like(read.between),
         df=np.full_like(read.between, np.inf),
+        spread=np.zeros_like(read.between),
         missing=np.zeros((*read.between.shape, len(run.agents))),
+        worst=np.zeros((*read.between.shape, len(run.agents))),
+        fewest=(1,) * len(run.agents),
         agents=tuple(run.agents),
         said=(*run.damage, *read.said),
     )

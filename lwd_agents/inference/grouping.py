@@ -1,14 +1,15 @@
 """Which runs are replicates of one condition, which are its placebos, and which pairs match.
 
 Two runs are of one condition where their configs agree in all but the seed, the number of steps or
-replicates, the placebo, and what bounds calls and money. A live run and a placebo of one condition
-are matched where they have one seed, and so one set of random keys.
+replicates, the placebo, the stop rule, and what bounds calls and money. A live run and a placebo of
+one condition are matched where they have one seed, and so one set of random keys.
 """
 
 from __future__ import annotations
 
 import glob
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,7 +66,10 @@ def expand(places: Sequence[str | Path]) -> list[Path]:
     found: list[Path] = []
     for place in places:
         path = Path(place)
-        named = [path] if path.exists() else [Path(p) for p in sorted(glob.glob(str(place)))]
+        try:
+            named = [path] if path.exists() else [Path(p) for p in sorted(glob.glob(str(place)))]
+        except (OSError, ValueError) as error:  # a name that is too long, or has a zero byte
+            raise BadInput(f"{str(place)[:80]}: no path: {error}"[:200]) from None
         runs = [run for name in named for run in _runs_in(name)]
         if not runs:
             raise BadInput(f"{place}: no run directory, nor a folder that holds some")
@@ -191,7 +195,7 @@ def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _names(firsts: Mapping[str, Run]) -> dict[str, str]:
-    """A name for each condition: the keys in which they differ, or the experiment's name."""
+    """A name for each condition, no two alike: the keys in which they differ, else where it is."""
     configs = {key: _telling(run) for key, run in firsts.items()}
     everywhere = dict.fromkeys(key for config in configs.values() for key in config)
     differing = [
@@ -201,11 +205,19 @@ def _names(firsts: Mapping[str, Run]) -> dict[str, str]:
         and len({json.dumps(config.get(key), default=str) for config in configs.values()}) > 1
     ]
     names = {key: _told(run, configs[key], differing) for key, run in firsts.items()}
-    doubled = {name for name in names.values() if list(names.values()).count(name) > 1}
-    return {
-        key: f"{name} ({firsts[key].path.name})" if name in doubled else name
-        for key, name in names.items()
-    }
+    for place in (_folder, lambda run: str(run.path)):
+        doubled = {name for name in names.values() if list(names.values()).count(name) > 1}
+        names = {
+            key: f"{name} ({place(firsts[key])})" if name in doubled else name
+            for key, name in names.items()
+        }
+    return names
+
+
+def _folder(run: Run) -> str:
+    """The name of a run's directory; of one of several replicates, of the directory of all."""
+    path = run.path.resolve()
+    return path.parent.name if re.fullmatch(r"replicate-\d+", path.name) else path.name
 
 
 def _telling(run: Run) -> dict[str, Any]:

@@ -14,6 +14,15 @@ the perspectives, and the mean over l taken off the last term [ours],
 It is asymptotic in L, and conditional on the readings: the draws of a step are i.i.d. given what
 was read; how much the readings matter is not in it. Where all agents agree theta is degenerate:
 the jackknife is then about twice the variance (Efron and Stein 1981: its bias is upward).
+
+Where answers vary mostly along one axis the jackknife does not suffice: near 0 it is small where
+theta is too small by chance. So the largest variance along a direction is carried too [ours],
+
+    lambda = max_i 2 N lambda_1(S_i) / (Q L_i),   Q queries, lambda_1 the largest eigenvalue,
+
+which is no less than the variance of the estimated stack sqrt(2 N / Q) (Xhat_i - Xbar), whose
+squared length is the norm's, along any one direction: its covariance is a projection of
+2 N / Q diag(S_i / L_i).
 """
 
 from __future__ import annotations
@@ -39,21 +48,27 @@ class Estimate:
             where each agent's draws are all the same: that says nothing of answers not seen.
         df: degrees of freedom of the error (Satterthwaite), between min_i L_i - 1 and
             sum_i (L_i - 1); NaN where the error is.
+        spread: lambda, the largest variance of the estimated D along a direction; NaN where the
+            value is, 0 where each agent's draws are all the same, and for N = 1.
     """
 
     value: NDArray[np.float64]
     error: NDArray[np.float64]
     df: NDArray[np.float64]
+    spread: NDArray[np.float64]
 
 
 def estimate(embeddings: Floats) -> Estimate:
     """||D||_F^2 of each step with its jackknife standard error, in O(N L D) a step.
 
+    Its spread takes O(N L D min(L, D)).
+
     Args:
         embeddings: (..., N, L, D); a missing draw is NaN. N = 1 has the value 0 and the error 0.
     """
     parts, counts = _parts(embeddings)
-    return _combined(unbiased.squared_norm(embeddings), parts, counts)
+    spread = _spread(np.asarray(embeddings)[..., None, :, :, :])
+    return _combined(unbiased.squared_norm(embeddings), parts, counts, spread)
 
 
 def over_queries(embeddings: Floats) -> Estimate:
@@ -68,7 +83,8 @@ def over_queries(embeddings: Floats) -> Estimate:
     value = np.mean(unbiased.squared_norm(embeddings), axis=-1)
     queries = parts.shape[-2]
     shape = (*parts.shape[:-2], -1)
-    return _combined(value, parts.reshape(shape) / queries**2, counts.reshape(shape))
+    counts = counts.reshape(shape)
+    return _combined(value, parts.reshape(shape) / queries**2, counts, _spread(embeddings))
 
 
 def squared_norm_and_error(
@@ -77,6 +93,12 @@ def squared_norm_and_error(
     """``over_queries``, as its value and its standard error alone."""
     found = over_queries(embeddings)
     return found.value, found.error
+
+
+def noise(embeddings: Floats) -> NDArray[np.float64]:
+    """tau = 4 N^2 / Q^2 sum_i tr(S_i^2) / L_i^2, (...,): half the variance of the estimated ||D||^2
+    of (..., Q, N, L, D) where all agents' means agree and answers are normal."""
+    return np.asarray(np.sum(_products(embeddings) ** 2, axis=(-4, -3, -2, -1)))
 
 
 def residuals(embeddings: Floats) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -115,8 +137,35 @@ def _parts(embeddings: Floats) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     return np.where(counts > 2, variance, 0.0 if n == 1 else np.nan), counts
 
 
+def _spread(embeddings: Floats) -> NDArray[np.float64]:
+    """lambda of (..., Q, N, L, D), (...,)."""
+    embeddings = np.asarray(embeddings)
+    if embeddings.shape[-3] == 1:
+        return np.zeros(embeddings.shape[:-4])
+    largest = np.linalg.eigvalsh(_products(embeddings))[..., -1].clip(min=0.0)
+    known = (present(embeddings).sum(axis=-1) > 1).all(axis=(-2, -1))
+    return np.asarray(np.where(known, largest.max(axis=(-2, -1)), np.nan))
+
+
+def _products(embeddings: Floats) -> NDArray[np.float64]:
+    """Symmetric matrices with the nonzero eigenvalues of 2 N S_i / (Q L_i), of (..., Q, N, L, D).
+
+    If L <= D they are the L x L products of residuals, which have the same ones.
+    """
+    rows, _ = residuals(embeddings)
+    queries, agents = rows.shape[-4:-2]
+    counts = present(np.asarray(embeddings)).sum(axis=-1)
+    scale = 2 * agents / (queries * np.maximum(counts * (counts - 1), 1))
+    turned = np.swapaxes(rows, -1, -2)
+    few = rows.shape[-2] <= rows.shape[-1]
+    return np.asarray((rows @ turned if few else turned @ rows) * scale[..., None, None])
+
+
 def _combined(
-    value: NDArray[np.float64], parts: NDArray[np.float64], counts: NDArray[np.int64]
+    value: NDArray[np.float64],
+    parts: NDArray[np.float64],
+    counts: NDArray[np.int64],
+    spread: NDArray[np.float64],
 ) -> Estimate:
     """The sum of independent parts; Satterthwaite's degrees of freedom, free of their scale."""
     total = parts.sum(axis=-1)
@@ -126,4 +175,4 @@ def _combined(
     fewest = free.min(axis=-1)
     df = np.where(total > 0, 1 / np.where(weights > 0, weights, 1.0), fewest)
     df = np.where(np.isnan(total), np.nan, df)
-    return Estimate(np.asarray(value), np.asarray(np.sqrt(total)), np.asarray(df))
+    return Estimate(np.asarray(value), np.asarray(np.sqrt(total)), np.asarray(df), spread)

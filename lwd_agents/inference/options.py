@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from lwd_agents.errors import BadInput
 
 Window = tuple[int, int]
+_LARGEST = 1e12  # a length; squares of more would lose all digits
+_SMALLEST = 1e-9  # a level; less is beyond what any number of permutations here can reach
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,8 @@ class Options:
             last fifth.
         margin: ||D||_F below which agents count as agreeing; None for the experiment's, or a tenth
             of the most that unit vectors allow.
-        window: how many steps in a row must be shown to be below it.
+        window: how many steps in a row must be shown to be below it; None for the experiment's
+            (``stop``), or 5. Where an experiment has a stop rule its level is used, not alpha.
         radius: of a ball that holds all embeddings; None for 1 where they are normalised.
         seed: of the permutations.
     """
@@ -37,7 +40,7 @@ class Options:
     early: Window | None = None
     late: Window | None = None
     margin: float | None = None
-    window: int = 5
+    window: int | None = None
     radius: float | None = None
     seed: int = 0
 
@@ -47,21 +50,30 @@ class Options:
         Raises:
             BadInput: naming the option, its value and what would be right.
         """
-        if not 0 < self.alpha < 1:
-            raise BadInput(f"--alpha {self.alpha}: a level is between 0 and 1, 0.05 say")
+        check_level(self.alpha)
         if self.permutations is not None and self.permutations < 1:
             raise BadInput(f"--permutations {self.permutations}: give 1 or more, 9999 say")
-        if self.window < 1:
+        if self.window is not None and self.window < 1:
             raise BadInput(f"--window {self.window}: give 1 or more steps in a row")
         for name, value in (("margin", self.margin), ("radius", self.radius)):
-            if value is not None and not (math.isfinite(value) and value > 0):
-                raise BadInput(f"--{name} {value}: give a length above 0")
+            if value is not None and not 0 < value < _LARGEST:
+                raise BadInput(f"--{name} {value}: give a length above 0 and below {_LARGEST:g}")
 
     def enough(self, tests: int) -> int:
         """The permutations given, or by default as many as alpha / tests needs, 9,999 at least."""
         if self.permutations is not None:
             return self.permutations
         return max(9999, math.ceil(tests / self.alpha))
+
+
+def check_level(alpha: float) -> None:
+    """Refuse what is no level of a test.
+
+    Raises:
+        BadInput: naming the value.
+    """
+    if not _SMALLEST <= alpha < 1:
+        raise BadInput(f"--alpha {alpha}: a level is between 0 and 1, 0.05 say")
 
 
 def read_window(text: str | Sequence[int] | None, name: str) -> Window | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,15 +13,14 @@ from numpy.typing import NDArray
 
 from lwd_agents.errors import BadInput
 from lwd_agents.inference import planning
+from lwd_agents.inference.assess import windows_of
 from lwd_agents.inference.grouping import Condition, conditions, expand, read_all, with_placebos
 from lwd_agents.inference.measured import Measured, Reader
-from lwd_agents.inference.options import read_window
+from lwd_agents.inference.options import Options, check_level, read_window
 from lwd_agents.inference.told import told
 from lwd_agents.inference.windows import (
     Windows,
-    check_windows,
     matched_changes,
-    matched_windows,
 )
 from lwd_agents.measures.unbiased import squared_norm
 from lwd_agents.run_files import Run
@@ -33,8 +33,9 @@ class PilotPlan:
     """What a plan rests on, and the plan.
 
     Attributes:
-        name: of the pilot's condition.
+        name, world: of the pilot's condition.
         components: the parts of the variance of a pair's delta.
+        parts: the same at the pilot's own L and M: draws, readings, runs.
         windows: the steps set against each other.
         plan: how many pairs each choice of draws and readings needs.
         dollars, seconds: of one response, as the pilot recorded them; None where it did not.
@@ -42,7 +43,9 @@ class PilotPlan:
     """
 
     name: str
+    world: str
     components: planning.Components
+    parts: dict[str, float]
     windows: Windows
     plan: planning.Plan
     dollars: float | None
@@ -77,22 +80,32 @@ def plan(
     Raises:
         BadInput: there is no pilot of one condition with two pairs, or an option makes no plan.
     """
+    check_level(alpha)
+    if not 0 < effect < math.inf:
+        raise BadInput(f"--effect {effect}: the size of a change is above 0")
+    if not alpha < power < 1:
+        raise BadInput(f"--power {power}: a chance between --alpha and 1, 0.8 say")
     given = [runs] if isinstance(runs, str | Path) else list(runs)
     found, said = read_all(with_placebos(expand(given)))
-    live = [c for c in conditions(found) if c.live and not c.frozen]
+    live = [c for c in conditions(found) if c.live]
+    live = [c for c in live if not c.frozen] or live
     if len(live) != 1:
-        named = "; ".join(condition.name for condition in live) or "none"
+        named = "; ".join(condition.name for condition in live) or "placebos alone"
         raise BadInput(f"the pilot's runs are of {len(live)} conditions ({named}); give one")
     condition, reader = live[0], Reader()
     measured = reader.measured(condition)
-    default = matched_windows(measured.last)
-    windows = check_windows(
-        Windows(
-            read_window(early, "--early") or default.early,
-            read_window(late, "--late") or default.late,
-        ),
-        measured.last,
-    )
+    if not measured.pairs:
+        raise BadInput(
+            f"{condition.name}: no matched placebo; a pilot needs pairs (--with-placebo)"
+        )
+    if measured.stopped:
+        raise BadInput(
+            f"{condition.name}: the pilot's runs stopped themselves; give runs that did not"
+        )
+    options = Options(early=read_window(early, "--early"), late=read_window(late, "--late"))
+    windows, _ = windows_of(condition, measured, options, [])
+    if windows is None:
+        raise BadInput(f"{condition.name}: a run of one step; a change needs 2 or more")
     first = condition.live[0]
     parts = _components(condition, measured, windows)
     dollars, seconds = _costs(condition.runs) if first.world == "llm" else (None, None)
@@ -103,13 +116,17 @@ def plan(
         [parts.draws] if first.world != "llm" else considered,
         readings,
         steps=measured.last + 1,
-        agents=len(first.agents),
-        cost_per_response=dollars or 0.0,
+        agents=len(first.agents) * first.queries,  # responses are counted for each query
+        cost_per_response=dollars,
         alpha=alpha,
         power=power,
     )
     notes = (*said, *measured.said)
-    return PilotPlan(condition.name, parts, windows, table, dollars, seconds, notes)
+    readings_part = parts.reading / parts.readings
+    shown = {"draws": parts.known - readings_part, "readings": readings_part, "runs": parts.run}
+    return PilotPlan(
+        condition.name, first.world, parts, shown, windows, table, dollars, seconds, notes
+    )
 
 
 def _components(condition: Condition, measured: Measured, windows: Windows) -> planning.Components:
@@ -172,7 +189,9 @@ def _between(stack: NDArray[np.float32] | None, draws: slice | list[int]) -> flo
 def _costs(runs: Sequence[Run]) -> tuple[float | None, float | None]:
     """US dollars and seconds of one response, over all runs of the pilot."""
     lines = [line for run in runs for line in run.lines.values()]
-    answers = sum(len(run.agents) * run.draws * run.readings * len(run.lines) for run in runs)
+    answers = sum(
+        len(run.agents) * run.queries * run.draws * run.readings * len(run.lines) for run in runs
+    )
     dollars = [line.get("cost") for line in lines]
     seconds = [(line.get("seconds") or {}).get("generate") for line in lines]
     return _each(dollars, answers), _each(seconds, answers)

@@ -61,6 +61,12 @@ class Components:
             raise BadInput(f"draws: {draws}; 2 or more are needed")
         return self.draw_linear / draws + self.draw_square / (draws * (draws - 1))
 
+    @property
+    def known(self) -> float:
+        """What draws and readings put into the pilot's own Var(delta)."""
+        draw = self.draw(self.draws) if self.draws > 1 else 0.0
+        return (self.reading + draw) / self.readings
+
 
 def draw_groups(draws: int) -> dict[int, list[list[int]]]:
     """Size g -> disjoint groups of the numbers of L draws: pairs, and halves; {} below six draws.
@@ -109,15 +115,15 @@ def components(
     if reading_deltas is not None:
         stack = _rows(reading_deltas, rows)
         readings = stack.shape[1]
-        draw = linear / draws + square / (draws * (draws - 1)) if draws > 1 else 0.0
-        reading = max(0.0, _within(stack) - draw)
+        alone = Components(0.0, 0.0, 0.0, linear, square, draws, 1, len(values), ())
+        reading = max(0.0, _within(stack) - alone.known)
     else:
         notes.append("one reading a step: the readings' part counts as the run's")
     total = float(values.var(ddof=1))
     pilot = Components(
         total, 0.0, reading, linear, square, draws, readings, len(values), tuple(notes)
     )
-    run = total - _known(pilot)
+    run = total - pilot.known
     if run < 0:
         notes.append("draws and readings explain all of the variance: the run's part is cut at 0")
     return replace(pilot, run=max(0.0, run), notes=tuple(notes))
@@ -157,12 +163,6 @@ def _draw_parts(groups: Mapping[int, Floats]) -> tuple[float, float]:
     return float(parts[0]), float(parts[1])
 
 
-def _known(pilot: Components) -> float:
-    """What draws and readings put into the pilot's own Var(delta)."""
-    draw = pilot.draw(pilot.draws) if pilot.draws > 1 else 0.0
-    return (pilot.reading + draw) / pilot.readings
-
-
 def predicted_variance(pilot: Components, draws: int, readings: int = 1) -> float:
     """Var(delta) of one pair at other L and M: run + (reading + draw(L)) / M.
 
@@ -189,7 +189,7 @@ class Option:
         pairs: least R; None where more than 100,000.
         pairs_low, pairs_high: the same at the ends of the pilot variance's chi-square interval.
         responses: of all pairs, live and placebo; None where pairs is.
-        cost: of those; None likewise.
+        cost: of those; None likewise, and where the cost of a response is not known.
     """
 
     draws: int
@@ -230,7 +230,7 @@ def plan(
     *,
     steps: int,
     agents: int,
-    cost_per_response: float = 0.0,
+    cost_per_response: float | None = None,
     alpha: float = 0.05,
     power: float = 0.8,
     quantities: int = 3,
@@ -243,7 +243,7 @@ def plan(
         effect: the size of the mean delta to be found (its sign is the test's).
         draws, readings: the L and the M to consider.
         steps, agents: T + 1 and N of the runs that are planned.
-        cost_per_response: in any currency.
+        cost_per_response: in any currency; None where it is not known.
         quantities: how many tests Holm corrects for.
         confidence: of the interval of the pilot's variance.
 
@@ -263,7 +263,8 @@ def plan(
             variances = _interval(pilot, count, times, confidence)
             pairs, low, high = (least_pairs(effect, v, level, power) for v in variances)
             responses = None if pairs is None else 2 * pairs * steps * agents * count * times
-            cost = None if responses is None else responses * cost_per_response
+            priced = responses is not None and cost_per_response is not None
+            cost = (responses or 0) * (cost_per_response or 0.0) if priced else None
             options.append(Option(count, times, variances[0], pairs, low, high, responses, cost))
     notes = [
         *pilot.notes,
@@ -280,7 +281,7 @@ def _interval(
     from scipy.stats import chi2
 
     degrees = pilot.pairs - 1
-    known = _known(pilot)
+    known = pilot.known
     found = [predicted_variance(pilot, draws, readings)]
     for tail in (0.5 + confidence / 2, 0.5 - confidence / 2):
         total = pilot.total * degrees / float(chi2.ppf(tail, degrees))

@@ -22,6 +22,7 @@ from lwd_agents.inference.grouping import Condition, conditions, expand, read_al
 from lwd_agents.inference.measured import Reader
 from lwd_agents.inference.options import Options, read_steps, read_window
 from lwd_agents.inference.told import told
+from lwd_agents.inference.windows import Windows
 from lwd_agents.inference.within_run import RunFindings, StepFindings, run_findings, step_tests
 from lwd_agents.run_files import Run
 
@@ -38,6 +39,7 @@ class Findings:
         steps: the tests inside steps.
         by_run: bands and convergence of each live run of language models.
         contrasts: between conditions, where some were declared (``against``).
+        contrast_windows: the windows of all of them.
         calibrations: the verdict on controls, where that was asked for.
         untested: what could not be tested, and why.
         said: what is wrong with the files; the rest was computed.
@@ -50,6 +52,7 @@ class Findings:
     steps: tuple[StepFindings, ...]
     by_run: tuple[RunFindings, ...]
     contrasts: tuple[Contrast, ...]
+    contrast_windows: Windows | None
     calibrations: tuple[Calibration, ...]
     untested: tuple[Untested, ...]
     said: tuple[str, ...]
@@ -62,14 +65,14 @@ class Findings:
 def test(
     runs: str | Path | Sequence[str | Path],
     *,
-    against: Sequence[str | Path] = (),
+    against: str | Path | Sequence[str | Path] = (),
     at: str | Sequence[int] | None = None,
     early: str | Sequence[int] | None = None,
     late: str | Sequence[int] | None = None,
     alpha: float = 0.05,
     permutations: int | None = None,
     margin: float | None = None,
-    window: int = 5,
+    window: int | None = None,
     radius: float | None = None,
     calibrate: bool = False,
     seed: int = 0,
@@ -103,7 +106,8 @@ def test(
         seed=seed,
     )
     given = [runs] if isinstance(runs, str | Path) else list(runs)
-    groups = [_group([*given]), *(_group([place]) for place in against)]
+    others = [against] if isinstance(against, str | Path) else against
+    groups = [_group([*given]), *(_group([place]) for place in others)]
     said = [line for _, lines in groups for line in lines]
     every = [run for members, _ in groups for run in members]
     found = [[c for c in conditions(members, every) if c.live] for members, _ in groups]
@@ -117,7 +121,7 @@ def test(
     texts = [run for condition in main for run in condition.live if run.world == "llm"]
     steps, not_tested, lost = step_tests(texts, options)
     by_run, no_bands = run_findings(texts, reader, options)
-    compared, no_contrast = compare(found, reader, options) if against else ((), ())
+    compared, spans, no_contrast = compare(found, reader, options) if against else ((), None, ())
     tried = calibrations(every, main, reader, options) if calibrate else ()
     found_now = Findings(
         version=__version__,
@@ -127,6 +131,7 @@ def test(
         steps=tuple(steps),
         by_run=tuple(by_run),
         contrasts=tuple(compared),
+        contrast_windows=spans,
         calibrations=tuple(tried),
         untested=(*untested, *not_tested, *no_bands, *no_contrast),
         said=tuple(dict.fromkeys([*said, *lost])),

@@ -72,11 +72,12 @@ def step_tests(
             said.append(f"{error}; step {t} is not tested")
             continue
         found.append(_step(run, t, query, readings, len(named), options))
-    lone = [run for run in runs if 1 < run.readings < LEAST_READINGS]
-    if (named and any(run.readings == 1 for run in runs)) or lone:
+    few = [run.readings for run in runs if run.readings < LEAST_READINGS]
+    if named and few:
+        which = "" if len(few) == len(runs) else f" in {len(few)} of {len(runs)} runs"
         why = (
-            f"readings_per_step is {max(run.readings for run in runs)}: readings and models cannot "
-            f"be told apart; {LEAST_READINGS} or more are needed"
+            f"readings_per_step is {min(few)}{which}: readings and models cannot be told apart; "
+            f"{LEAST_READINGS} or more are needed"
         )
         untested.append(Untested("models beyond their readings", why))
     return found, untested, said
@@ -145,8 +146,9 @@ class RunFindings:
         bound: what holds at any number of draws for one step; None where no radius is known.
         convergence: whether its agents came to agree; None where no margin is known.
         missing: the share of draws that is missing.
-        norm_range: ||D||_F at the last step, if the missing answers were as far off as can be; None
-            where nothing is missing there, or no radius is known.
+        norm_range: ||D||_F at the last step as estimated, if the missing answers were as far off as
+            can be (sampling error is not in it); None where nothing is missing there, or no radius
+            is known.
     """
 
     run: str
@@ -174,7 +176,7 @@ def run_findings(
                 run=str(run.path),
                 seed=run.seed,
                 band=within_run(curves.estimate(), options.alpha),
-                bound=_bound(run, radius, options, untested),
+                bound=_bound(run, curves.fewest, radius, options, untested),
                 convergence=_convergence(run, radius, options, untested),
                 missing=_mean(curves.missing),
                 norm_range=_norm_range(curves, radius),
@@ -189,13 +191,22 @@ def _mean(shares: NDArray[np.float64]) -> float:
 
 
 def _bound(
-    run: Run, radius: float | None, options: Options, untested: list[Untested]
+    run: Run,
+    fewest: Sequence[int],
+    radius: float | None,
+    options: Options,
+    untested: list[Untested],
 ) -> Bound | None:
+    """By the fewest draws that each agent has at any step."""
     if radius is None:
         why = "the embeddings are not normalised: no radius is known in advance (--radius)"
         untested.append(Untested("non-asymptotic bound", why))
         return None
-    return narrowest(len(run.always), run.draws, radius, options.alpha)
+    if min(fewest) < 1:
+        why = f"{run.path}: an agent has no draw at some step"
+        untested.append(Untested("non-asymptotic bound", why))
+        return None
+    return narrowest(len(run.always), fewest, radius, options.alpha)
 
 
 def _convergence(
@@ -210,7 +221,7 @@ def _convergence(
         why = "the embeddings are not normalised: no margin is known in advance (--margin)"
         untested.append(Untested("convergence", why))
         return None
-    window = rule.get("window", options.window)
+    window = options.window or rule.get("window") or 5
     return follow(
         _steps(run), margin, window=window, alpha=rule.get("alpha", options.alpha), radius=radius
     )
@@ -232,6 +243,6 @@ def _norm_range(curves: Curves, radius: float | None) -> tuple[float, float] | N
     if radius is None or not len(known):
         return None
     t = known[-1]
-    shift = float(norm_shift(curves.missing[0, t], 2 * radius))
+    shift = float(norm_shift(curves.worst[0, t], 2 * radius))
     norm = float(np.sqrt(max(curves.between[0, t], 0.0)))
     return (max(norm - shift, 0.0), norm + shift) if shift else None

@@ -5,7 +5,7 @@ Axes: T + 1 steps, N agents, L draws, D dimensions. What a file lacks is said, a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
@@ -88,6 +88,9 @@ def measure(run: str | Path | Trajectory, *, query: int = 0, text: bool = True) 
 def _geometry(run: Run, query: int, tables: _Tables) -> None:
     """What the embeddings show, one step after the other."""
     steps, names, human = run.last + 1, run.agents, run.human()
+    if len(run.always) < len(names):
+        left = ", ".join(name for i, name in enumerate(names) if i not in run.always)
+        tables.said.append(f"{run.path}: not at every step, so not in the network's curves: {left}")
     bandwidth: float | None = None  # one for all steps, or the scale would move with the draws
     found: list[dict[str, Any]] = []
     for t in range(steps):
@@ -100,7 +103,7 @@ def _geometry(run: Run, query: int, tables: _Tables) -> None:
             readings = np.full((run.readings, len(names), run.draws, 1), np.nan, dtype=np.float32)
         if bandwidth is None and np.isfinite(readings[0]).any():
             bandwidth = energy.median_bandwidth(energy.pooled_distances(readings[0])[0])
-        found.append(_step(readings, human, bandwidth))
+        found.append(_step(readings, human, bandwidth, run.always))
     for name, value in found[0].items():
         kind = (tables.steps, tables.agents, tables.pairs)[np.ndim(value)]
         kind[name] = np.array([one[name] for one in found])
@@ -108,24 +111,31 @@ def _geometry(run: Run, query: int, tables: _Tables) -> None:
 
 
 def _step(
-    readings: NDArray[np.float32], human: Floats | None, bandwidth: float | None
+    readings: NDArray[np.float32],
+    human: Floats | None,
+    bandwidth: float | None,
+    always: Sequence[int],
 ) -> dict[str, Any]:
-    """The measures of one step by name; scalars, (N,) and (N, N)."""
+    """The measures of one step by name: scalars, of the agents that are always there; (N,); (N, N).
+
+    So no curve of the network changes its population where an agent joins or leaves.
+    """
     E = np.asarray(readings[0], dtype=np.float64)
-    D = geometry.distances(geometry.perspectives(E))
+    D, mine = geometry.distances(geometry.perspectives(E)), E[always]
     gaps, mmds = energy.energy_distances(E), energy.mmd(E, bandwidth)
-    within, pairs = geometry.within_spread(E), np.triu_indices(len(E), 1)
+    within, among = geometry.within_spread(E), np.ix_(always, always)
+    pairs = np.triu_indices(len(mine), 1)
     fits = human is not None and len(human) == E.shape[2]
     found: dict[str, Any] = {
-        "norm": geometry.collapse_norm(D),
-        "between": float(unbiased.squared_norm(E)),
-        "draw_floor": float(unbiased.draw_floor(E)),
-        "within": float(within.mean()),
-        "drift": float(unbiased.drift(E, human)) if fits and human is not None else np.nan,
-        "energy": _mean(gaps[pairs]),
-        "mmd": _mean(mmds[pairs]),
-        "vendi_of_all": float(diversity.vendi_score(diversity.pooled(E))),
-        "effective_rank_of_all": float(diversity.effective_rank(diversity.pooled(E))),
+        "norm": geometry.collapse_norm(D[among]),
+        "between": float(unbiased.squared_norm(mine)),
+        "draw_floor": float(unbiased.draw_floor(mine)),
+        "within": float(within[always].mean()) if len(mine) else np.nan,
+        "drift": float(unbiased.drift(mine, human)) if fits and human is not None else np.nan,
+        "energy": _mean(gaps[among][pairs]),
+        "mmd": _mean(mmds[among][pairs]),
+        "vendi_of_all": float(diversity.vendi_score(diversity.pooled(mine))),
+        "effective_rank_of_all": float(diversity.effective_rank(diversity.pooled(mine))),
         "spread": within,
         "effective_rank": diversity.effective_rank(E),
         "vendi": diversity.vendi_score(E),
@@ -139,7 +149,7 @@ def _step(
     if len(readings) > 1:
         apart = unbiased.model_squared_distances(readings)
         found |= {
-            "between_models": float(apart.sum()),
+            "between_models": float(apart[among].sum()),
             "reading_floor": unbiased.reading_floor(readings),
             "model_squared_distance": apart,
         }
@@ -151,10 +161,11 @@ def _frame(run: Run, tables: _Tables) -> None:
     found: dict[int, Floats] = {}
     for t in run.lines:
         try:
-            stack = np.stack([run.array(t, query) for query in range(run.queries)])
-        except BadInput:  # said already
+            arrays = [run.array(t, query) for query in range(run.queries)]
+        except BadInput as error:
+            tables.said.append(f"{error}; step {t} is left out")
             continue
-        found[t] = geometry.perspectives(stack)
+        found[t] = geometry.perspectives(np.stack(arrays))
     if not any(np.isfinite(X).all(axis=2).any() for X in found.values()):
         return
     X = np.full((run.last + 1, *next(iter(found.values())).shape), np.nan)
@@ -259,6 +270,8 @@ def _framed(run: Run, tables: _Tables, responses: list[dict[str, Any]] | None) -
     import pandas as pd
 
     steps, names = range(run.last + 1), run.agents
+    for columns in (tables.steps, tables.agents, tables.pairs):
+        columns.update({name: _fitted(values, len(steps)) for name, values in columns.items()})
     pairs = list(combinations(range(len(names)), 2))
     first, second = (np.array([pair[i] for pair in pairs], dtype=int) for i in (0, 1))
     return Measures(
@@ -279,6 +292,13 @@ def _framed(run: Run, tables: _Tables, responses: list[dict[str, Any]] | None) -
         pd.DataFrame(responses or []),
         tuple(dict.fromkeys(tables.said)),
     )
+
+
+def _fitted(values: Floats, steps: int) -> Floats:
+    """A column of all steps: NaN after the last one that its file holds."""
+    found = np.full((steps, *values.shape[1:]), np.nan)
+    found[: len(values)] = values[:steps]
+    return found
 
 
 def _flat(columns: Mapping[str, Floats]) -> dict[str, Floats]:

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lwd_agents.report.summary import side_by_side
+from lwd_agents.report.wording import printable
 from lwd_agents.trajectory import Trajectory
 
 _ALONE = "A falling norm alone is no evidence of collapse: readings grow, and average out."
@@ -172,9 +173,7 @@ def _replicates(trajectory: Trajectory, console: Console) -> None:
 
 def _shown(text: str | None) -> str:
     """A model's text, in which control characters (they could steer the terminal) are marks."""
-    if text is None:
-        return "(silent)"
-    return "".join(c if c.isprintable() else " " if c.isspace() else "\ufffd" for c in text)
+    return "(silent)" if text is None else printable(text)
 
 
 def _number(value: float) -> str:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from lwd_agents.costs import AgentEstimate, Estimate, Figures
+from lwd_agents.estimates import AgentEstimate, Estimate, Figures
 from lwd_agents.prices import Price
 
 _LONGEST = 30  # characters of a spec that a row of the table shows whole

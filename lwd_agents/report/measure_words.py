@@ -10,6 +10,7 @@ from rich.console import Console
 
 from lwd_agents.errors import BadInput
 from lwd_agents.measures.table import Measures
+from lwd_agents.report.wording import printable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,7 +22,7 @@ def tell(place: Path, found: Measures, console: Console | None = None) -> None:
     """Print the measures of the first and the last step: of the network, and of each agent."""
     console = console or Console(highlight=False)
     for line in lines(place, found):
-        console.print(line, soft_wrap=True, markup=False)
+        console.print(printable(line), soft_wrap=True, markup=False, emoji=False)
 
 
 def lines(place: Path, found: Measures) -> list[str]:

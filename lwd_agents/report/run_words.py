@@ -49,9 +49,29 @@ def _tests(tests: Sequence[Found]) -> str:
 
 
 def run_lines(runs: Sequence[Found]) -> list[str]:
-    """Bands, the bound that always holds, convergence and missing draws of single runs."""
-    if not runs:
-        return []
+    """Bands, the bound that always holds, convergence and missing draws of single runs.
+
+    Runs that have another bound, margin or number of steps in a row are told of apart.
+    """
+    alike: dict[str, list[Found]] = {}
+    for run in runs:
+        alike.setdefault(_kind(run), []).append(run)
+    told = []
+    for group in alike.values():
+        if len(alike) > 1:
+            more = f" and {len(group) - 1} more" if len(group) > 1 else ""
+            told.append(f"{group[0]['run']}{more}:")
+        told += _alike(group)
+    return told
+
+
+def _kind(run: Found) -> str:
+    """What runs must share to be told of together."""
+    rule = run["convergence"] or {}
+    return str([run["bound"], rule.get("margin"), rule.get("window"), rule.get("alpha")])
+
+
+def _alike(runs: Sequence[Found]) -> list[str]:
     told = _bands(runs)
     if bound := runs[0]["bound"]:
         told.append(

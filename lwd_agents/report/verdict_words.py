@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from lwd_agents.report.run_words import run_lines, step_lines
-from lwd_agents.report.wording import count, plain, probability, signed, span
+from lwd_agents.report.wording import count, plain, printable, probability, signed, span
 
 Found = Mapping[str, Any]
 _MOST = 10  # lines of one kind: the rest is counted
@@ -23,7 +23,7 @@ def tell(found: Found, console: Console | None = None) -> None:
     """Print a verdict."""
     console = console or Console(highlight=False)
     for line in lines(found):
-        console.print(line, soft_wrap=True, markup=False)
+        console.print(printable(line), soft_wrap=True, markup=False, emoji=False)
 
 
 def lines(found: Found) -> list[str]:
@@ -31,18 +31,27 @@ def lines(found: Found) -> list[str]:
     told: list[str] = []
     for condition in found["conditions"]:
         told += [*_condition(condition, found["options"]), ""]
-    told += _section("between conditions", [one["sentence"] for one in found["contrasts"]])
+    told += _section(_contrasts(found), [one["sentence"] for one in found["contrasts"]])
     told += _section("calibration", [_calibration(one) for one in found["calibrations"]])
     told += _section("inside steps", step_lines(found["steps"]))
     told += _section("single runs, given what they read", run_lines(found["by_run"]))
     untested = [u for c in found["conditions"] for u in c["untested"]] + list(found["untested"])
-    reasons = dict.fromkeys(f"{one['what']}: {one['why']}" for one in untested)
-    told += _section("not tested", list(reasons))
+    reasons: dict[str, list[str]] = {}
+    for one in untested:
+        reasons.setdefault(one["why"], []).append(one["what"])
+    told += _section("not tested", [f"{_several(w)}: {why}" for why, w in reasons.items()])
     said = [line for c in found["conditions"] for line in c["said"]] + list(found["said"])
-    told += _section(
-        "wrong with the files (left out; the rest was computed)", [*dict.fromkeys(said)]
-    )
+    told += _section("left out, or not kept (the rest was computed)", [*dict.fromkeys(said)])
     return told[:-1] if told and not told[-1] else told
+
+
+def _several(what: Sequence[str]) -> str:
+    """What has one reason: ``collapse: between, within, drift``."""
+    parts = list(dict.fromkeys(what))
+    kind = parts[0].split(": ")[0]
+    if len(parts) > 1 and all(part.startswith(f"{kind}: ") for part in parts):
+        parts = [f"{kind}: {', '.join(part.split(': ', 1)[1] for part in parts)}"]
+    return ", ".join(parts)
 
 
 def _section(title: str, said: Sequence[str]) -> list[str]:
@@ -50,6 +59,14 @@ def _section(title: str, said: Sequence[str]) -> list[str]:
     if len(said) > _MOST:
         shown.append(f"  and {len(said) - _MOST} more (--json has all)")
     return [f"{title}:", *shown, ""] if said else []
+
+
+def _contrasts(found: Found) -> str:
+    windows = found["contrast_windows"]
+    if windows is None:
+        return "between conditions"
+    change = f"[t = {span(windows['late'])}] - [t = {span(windows['early'])}]"
+    return f"between conditions, {change} of ||D||_F^2"
 
 
 def _condition(found: Found, options: Found) -> list[str]:
@@ -85,12 +102,22 @@ def _verdict(found: Found, options: Found) -> list[str]:
         return told
     if found["fresh"]:
         change, by = "mean of the fresh steps after each run's stop", "nothing else may be tested"
-    told = [f"VERDICT: {verdict['sentence']}", f"live - placebo of {change} ({by}):"]
+    told = [f"VERDICT: {verdict['sentence']}"]
+    if found["fresh"]:
+        told.append(
+            "These runs stopped themselves. The level holds then only if a run's state does not "
+            "linger (else 8 to 35 % false claims): for a verdict, fix --steps beforehand."
+        )
+    told.append(f"live - placebo of {change} ({by}):")
     for one in verdict["quantities"]:
         p = one["p_adjusted"]
         said = "not tested" if p is None else f"p {probability(p)} ({one['test']['alternative']})"
-        told.append(_row(one["name"], one["interval"], said))
+        used = one["interval"]["replicates"]
+        few = f" ({used} of {found['pairs']} pairs)" if used < found["pairs"] else ""
+        told.append(_row(one["name"], one["interval"], said) + few)
     tests = len(verdict["quantities"])
+    if found["pairs"] < 2:
+        return told
     told.append(
         f"{level} t intervals, one-sided sign-flip tests with Holm over {tests}; assumed: "
         "independent replicates, and live and placebo exchangeable if nothing happened."
@@ -110,10 +137,7 @@ def _about_trends(trends: Found, level: str) -> str:
     runs = (
         f"{level} t intervals over {many} runs" if many > 1 else "one run: no between-run inference"
     )
-    return (
-        f"{runs}. A trend is no evidence of collapse: readings grow and average out, whatever "
-        "is read."
-    )
+    return f"{runs}. A trend alone is no evidence of collapse: readings grow, and average out."
 
 
 def _evidence(found: Found) -> list[str]:
@@ -138,8 +162,12 @@ def _limit(found: Found) -> list[str]:
     late = limit["late"]
     ends = "" if late["low"] is None else f" [{late['low']:.4f}, {late['high']:.4f}]"
     note = f" ({limit['note']})" if limit["note"] else ""
-    window = span(found["windows"]["late"])
-    told = [f"late level: ||D||_F^2 = {late['estimate']:.4f}{ends} over t = {window}{note}."]
+    over = "the fresh steps" if found["fresh"] else f"t = {span(found['windows']['late'])}"
+    if late["left_out"]:
+        note += f" ({late['replicates']} of {found['runs']} runs)"
+    told = [f"late level: ||D||_F^2 = {late['estimate']:.4f}{ends} over {over}{note}."]
+    if found["fresh"]:
+        return told
     return [*told, f"extrapolated, not estimated: {'; '.join(_fit(one) for one in limit['fits'])}."]
 
 
@@ -147,8 +175,9 @@ def _fit(fit: Found) -> str:
     if fit["c"] is None:
         return f"{fit['family']} not fitted ({fit['doubts'][0]})"
     half = "" if fit["half_life"] is None else f", half-life {plain(fit['half_life'])} steps"
-    doubt = f" ({fit['doubts'][0]})" if fit["doubts"] else ""
-    return f"{fit['family']} to {plain(fit['c'])}{half}{doubt}"
+    if fit["doubts"]:
+        return f"{fit['family']} not to be trusted ({fit['doubts'][0]})"
+    return f"{fit['family']} to {plain(fit['c'])}{half}"
 
 
 def _band(found: Found) -> list[str]:
@@ -173,7 +202,7 @@ def _sensitivity(found: Found) -> list[str]:
     if said["apart"] is None:
         return [f"{share}; {said['note']}."]
     return [
-        f"{share}; not missing at random, they could move between's interval to 0 only if "
+        f"{share}; not missing at random, they could move between's mean delta to 0 only if "
         f"{plain(said['apart'])} or more away from the answers that are present."
     ]
 

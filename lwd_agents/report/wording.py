@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 
+def printable(text: str) -> str:
+    """A line in which control characters (they could steer the terminal) are marks."""
+    return "".join(c if c.isprintable() else " " if c.isspace() else "\ufffd" for c in text)
+
+
 def count(number: int, what: str) -> str:
     """``1 run``, ``12 runs``."""
     return f"{number:,} {what}{'' if number == 1 else 's'}"
