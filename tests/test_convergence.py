@@ -109,6 +109,16 @@ def test_answers_that_are_rare_and_far_off_are_not_taken_for_none(share: float, 
         assert np.mean(p <= alpha) < alpha + 3 * math.sqrt(alpha / len(p))
 
 
+def test_the_agent_with_the_fewest_draws_sets_the_degrees_of_freedom() -> None:
+    """Of t with 4 degrees, not the 39 that the others have: 0.008, where it would be 0.00015."""
+    generator = np.random.default_rng(4)
+    E = generator.normal(size=(1, 3, 40, 30)) * 0.05
+    E[0, 1, 5:] = np.nan
+    few = judge_draws(E[None], 1.0).p[0]
+    assert 0.004 < few < 0.02
+    assert stats.t.cdf(stats.t.ppf(few, 4), 39) < 0.001
+
+
 def test_what_cannot_be_computed_rejects_nothing() -> None:
     E = gaussian(0.0, 4)
     E[0, 0, 0] = np.nan

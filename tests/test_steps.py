@@ -18,6 +18,17 @@ def draws(seed: int, *shape: int) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=shape)
 
 
+def test_an_agent_with_one_draw_is_not_in_the_gate() -> None:
+    E = draws(3, 3, 12, 4)
+    E[2, 1:] = np.nan
+    E[2, 0] += 50.0  # it would decide the gate
+    found = steps.test_step(E, NAMES, key=1, permutations=999)
+    assert found.gate.models == ("a", "b")
+    assert not found.gate.rejected
+    alone = steps.test_step(E[:2], NAMES[:2], key=1, permutations=999)
+    assert found.gate.share == pytest.approx(alone.gate.share)
+
+
 def test_two_equal_models_and_one_that_differs() -> None:
     E = draws(0, 3, 30, 4)
     E[2] += 2.0
