@@ -16,6 +16,11 @@ from lwd_agents.inference.windows import Windows
 WINDOWS = Windows((0, 1), (8, 11))
 
 
+@pytest.fixture(autouse=True)
+def fewer_repeats(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calibrate, "REPEATS", 200)
+
+
 def curves(runs: int, seed: int = 0) -> dict[str, np.ndarray]:
     """Three quantities of runs whose steps are like any other."""
     generator = np.random.default_rng(seed)

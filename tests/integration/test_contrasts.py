@@ -57,6 +57,7 @@ def mean_within(runs: list[Trajectory], steps: slice) -> float:
     return float(np.mean([curve(done, [(0, 1), (2, 3)])[steps] for done in runs]))
 
 
+@pytest.mark.slow
 def test_isolated_agents_stay_apart_and_those_who_hear_all_come_together(parted: Branches) -> None:
     start = mean_across(parted["isolated"], EARLY)
     assert start == mean_across(parted["complete"], EARLY)  # the shared steps
@@ -67,6 +68,7 @@ def test_isolated_agents_stay_apart_and_those_who_hear_all_come_together(parted:
     assert isolated > complete + MARGIN
 
 
+@pytest.mark.slow
 def test_classes_that_hear_only_themselves_stay_apart(parted: Branches) -> None:
     late = {name: mean_across(runs, LATE) for name, runs in parted.items()}
     assert late["cliques"] > KEPT * mean_across(parted["cliques"], EARLY)

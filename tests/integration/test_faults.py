@@ -100,7 +100,7 @@ def check_account(path: Path, provider: FaultyProvider) -> None:
 WAYS: dict[str, dict[str, Any]] = {"native n": {"most": 2}, "n is ignored": {"one_choice": True}}
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", [pytest.param("native n", marks=pytest.mark.slow), "n is ignored"])
 def test_faults_in_30_percent_of_the_calls(way: str, tmp_path: Path) -> None:
     with FaultyProvider(random_plan(3, 0.3), **WAYS[way]) as provider:
         done = lwd.run(experiment(provider), out=tmp_path / "run")

@@ -18,7 +18,7 @@ DRAWS = 4
 
 
 @pytest.mark.parametrize(
-    ("kills", "steps"), [(5, 30), pytest.param(20, 60, marks=pytest.mark.slow)]
+    ("kills", "steps"), [(4, 24), pytest.param(20, 60, marks=pytest.mark.slow)]
 )
 def test_kills_at_random_moments(kills: int, steps: int, tmp_path: Path) -> None:
     script = Path(__file__).with_name("killing.py")
@@ -59,6 +59,7 @@ def wait_for_steps(path: Path, steps: int) -> None:
     raise TimeoutError(path)
 
 
+@pytest.mark.slow
 def test_the_command_interrupted_and_given_again(tmp_path: Path) -> None:
     command = ["run", "pocket", "--out", str(tmp_path / "run"), "--steps", "24", "--set", "draws=4"]
     process = lwd_process(*command)

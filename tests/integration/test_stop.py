@@ -156,6 +156,7 @@ def test_progress_shows_the_new_end(
     assert "converged at t = 1: fresh steps to t = 3" in said
 
 
+@pytest.mark.slow
 def test_a_fork_is_judged_by_its_own_rule(stopped: Trajectory, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="stop=null"):
         forking.fork(stopped.path, at=4, out=tmp_path / "none", steps=6)
