@@ -22,7 +22,7 @@ from lwd_agents.config import EmbeddingConfig
 from lwd_agents.embedding import SentenceEmbeddings
 from lwd_agents.inference.collapse import DIRECTIONS, Verdict, collapse
 from lwd_agents.inference.evidence import sign_evidence
-from lwd_agents.inference.jackknife import squared_norm_and_error
+from lwd_agents.inference.jackknife import over_queries
 from lwd_agents.inference.planning import Components, components, draw_groups, plan
 from lwd_agents.inference.windows import Windows, change, default_windows, matched_windows
 from lwd_agents.measures import unbiased
@@ -57,7 +57,7 @@ def measure(runs: Sequence[Trajectory], reference: Floats) -> tuple[Curves, Floa
     found["between"] = np.stack([unbiased.squared_norm(E) for E in stacks])
     found["within"] = np.stack([[within_spread(E).mean() for E in run] for run in stacks])
     found["drift"] = np.stack([unbiased.drift(E, reference) for E in stacks])
-    errors = [[squared_norm_and_error(E[None])[1] for E in run] for run in stacks]
+    errors = [[over_queries(E[None]).error for E in run] for run in stacks]
     return found, np.square(np.array(errors))
 
 

@@ -87,14 +87,6 @@ def over_queries(embeddings: Floats) -> Estimate:
     return _combined(value, parts.reshape(shape) / queries**2, counts, _spread(embeddings))
 
 
-def squared_norm_and_error(
-    embeddings: Floats,
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """``over_queries``, as its value and its standard error alone."""
-    found = over_queries(embeddings)
-    return found.value, found.error
-
-
 def noise(embeddings: Floats) -> NDArray[np.float64]:
     """tau = 4 N^2 / Q^2 sum_i tr(S_i^2) / L_i^2, (...,): half the variance of the estimated ||D||^2
     of (..., Q, N, L, D) where all agents' means agree and answers are normal."""
