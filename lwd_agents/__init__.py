@@ -3,12 +3,14 @@
 ``run`` runs an experiment (or continues it), ``estimate`` says beforehand what that will cost,
 ``fork`` goes on from a step of a run under other conditions, ``load`` reads a run directory back as
 arrays, ``measure`` measures it step by step, ``test`` says what runs show and what they don't, and
-``plan`` what it takes to show an effect.
+``plan`` what it takes to show an effect. ``page`` makes one HTML file of runs to look at, ``watch``
+serves it while a run goes on, ``figures`` draws them for a paper, ``export`` gives tidy tables.
 Importing this package loads no model, opens no file and imports no heavy library.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from lwd_agents.errors import BadInput, LwdError, RunStopped
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
     from lwd_agents.inference.verdict import test
     from lwd_agents.laboratory import run
     from lwd_agents.measures.table import measure
+    from lwd_agents.report.figures.drawing import draw as figures
+    from lwd_agents.report.live.server import watch
+    from lwd_agents.report.page.making import page
+    from lwd_agents.report.tables.export import export, read_table
     from lwd_agents.trajectory import Trajectory, load
 
 __version__ = "0.1.0"
@@ -30,46 +36,41 @@ __all__ = [
     "Trajectory",
     "__version__",
     "estimate",
+    "export",
+    "figures",
     "fork",
     "load",
     "measure",
+    "page",
     "plan",
+    "read_table",
     "run",
     "test",
+    "watch",
 ]
+_HOMES = {  # what is imported at first use, and from where
+    "Trajectory": "trajectory",
+    "estimate": "costs",
+    "export": "report.tables.export",
+    "figures": "report.figures.drawing:draw",
+    "fork": "forking",
+    "load": "trajectory",
+    "measure": "measures.table",
+    "page": "report.page.making",
+    "plan": "inference.pilot",
+    "read_table": "report.tables.export",
+    "run": "laboratory",
+    "test": "inference.verdict",
+    "watch": "report.live.server",
+}
 
 
 def __getattr__(name: str) -> Any:
     """Import what ``__all__`` names at first use."""
-    if name == "run":
-        from lwd_agents.laboratory import run
-
-        return run
-    if name == "estimate":
-        from lwd_agents.costs import estimate
-
-        return estimate
-    if name == "fork":
-        from lwd_agents.forking import fork
-
-        return fork
-    if name == "test":
-        from lwd_agents.inference.verdict import test
-
-        return test
-    if name == "plan":
-        from lwd_agents.inference.pilot import plan
-
-        return plan
-    if name == "measure":
-        from lwd_agents.measures.table import measure
-
-        return measure
-    if name in ("load", "Trajectory"):
-        from lwd_agents import trajectory
-
-        return getattr(trajectory, name)
-    raise AttributeError(f"module 'lwd_agents' has no attribute {name!r}")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'lwd_agents' has no attribute {name!r}")
+    module, _, own = _HOMES[name].partition(":")
+    return getattr(import_module(f"lwd_agents.{module}"), own or name)
 
 
 def __dir__() -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -161,3 +162,6 @@ def _numbers(text: str, name: str) -> list[int]:
     if not all(part.isdecimal() and int(part) > 0 for part in parts):
         raise BadInput(f"{name} {text}: give numbers such as 10,20,40")
     return [int(part) for part in parts]
+
+
+COMMANDS: dict[str, Callable[..., None]] = {"test": test_, "plan": plan, "measure": measure}

@@ -25,6 +25,11 @@ TEMPORARY = ".tmp"
 WHOLE = "trajectories.npz"
 _BLOCK = re.compile(r"(\d+)-(\d+)\.npz")
 _PIECE = re.compile(r"r(\d+)-(\d+)")
+_PLACEBO = "placebo_"
+_AXES = {
+    **dict.fromkeys(("norm", "clips", "predicted_rms", "predicted_mean_field"), 2),
+    **dict.fromkeys(("weights", "distances"), 4),
+}
 Arrays = dict[str, NDArray[Any]]
 
 
@@ -137,11 +142,28 @@ def load_arrays(file: Path) -> Arrays:
         return {}
     try:
         with np.load(file, allow_pickle=False) as loaded:
-            return {name: loaded[name] for name in loaded.files}
+            found = {name: loaded[name] for name in loaded.files}
     except (OSError, ValueError, EOFError, KeyError) as error:
         raise BadInput(f"{file}: cannot be read as arrays: {error}") from None
     except Exception as error:  # zipfile has errors of its own, and zlib
         raise BadInput(f"{file}: damaged: {error}") from None
+    if wrong := [name for name, array in found.items() if not _fits(name, array, found)]:
+        array = found[wrong[0]]
+        raise BadInput(f"{file}: damaged: {wrong[0]} is {array.dtype} of shape {array.shape}")
+    return found
+
+
+def _fits(name: str, array: NDArray[Any], among: Arrays) -> bool:
+    """Whether it is numbers, (R, S, ...) as the others, with the axes that its name tells."""
+    other = among.get(name.removeprefix(_PLACEBO), array)
+    norm = among.get("norm", array)
+    axes = _AXES.get(name.removeprefix(_PLACEBO), array.ndim)
+    return (
+        array.dtype.kind in "biuf"
+        and array.ndim == axes >= 2
+        and array.shape == other.shape
+        and array.shape[:2] == norm.shape[:2]
+    )
 
 
 def replace_file(target: Path, write: Callable[[BinaryIO], Any]) -> None:

@@ -260,7 +260,7 @@ def _status(journal: Journal) -> Iterator[None]:
 
 def _finish(journal: Journal, parts: Parts) -> None:
     """The summary and the figures of a run whose steps are all committed."""
-    from lwd_agents.report.figures import draw_figures
+    from lwd_agents.report.figures.drawing import draw_figures
     from lwd_agents.report.summary import summarise
 
     trajectory = load(journal.path)

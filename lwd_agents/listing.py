@@ -99,6 +99,13 @@ def _marks() -> Rows:
     return [*rows, (_OWN, "a function from a text to a bool")]
 
 
+def _figures() -> Rows:
+    """What ``lwd report --figures`` draws, and of which worlds' runs."""
+    from lwd_agents.report.figures.registry import FIGURES
+
+    return [(name, f"{one.about} ({', '.join(one.worlds)})") for name, one in FIGURES.items()]
+
+
 def _policies(module: ModuleType, names: Names) -> Rows:
     """The names of a policy, as the docstring of its module writes and explains them."""
     text = inspect.getdoc(module) or ""
@@ -194,5 +201,6 @@ _LISTS: dict[str, Callable[[], Rows]] = {
     "keeping": _keeping,
     "internets": _internets,
     "marks": _marks,
+    "figures": _figures,
 }
 LISTS = tuple(_LISTS)

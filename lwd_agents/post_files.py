@@ -94,7 +94,7 @@ class PostFiles:
         for file in sorted((self.path / "embeddings").glob("*.npy")):
             try:
                 array = np.load(file, mmap_mode="r", allow_pickle=False)  # the header is enough
-            except (OSError, ValueError, EOFError):
+            except Exception:  # a damaged header raises errors of many kinds
                 continue
             if array.dtype.kind == "f" and array.ndim in (2, 3) and array.shape[-1]:
                 found[array.shape[-1]] += 1
@@ -182,10 +182,17 @@ class PostFiles:
         return posts, [post.id for post in posts]
 
     def _store(self) -> list[Post]:
-        name = self.manifest["config"]["internet"]["seed"]
+        internet = self.manifest["config"].get("internet")
+        name = internet.get("seed") if isinstance(internet, dict) else None
+        if not isinstance(name, str):
+            raise BadInput(f"{self.path / 'manifest.json'}: internet.seed is missing")
         store = resources.find("stores", name, "internet.seed")
-        if self.manifest["sha256"].get(f"stores/{store.name}") != resources.sha256(store):
-            raise BadInput(f"internet.seed: {store} is not what this run read (its sha256 differs)")
+        known = self.manifest.get("sha256") or {}
+        if known.get(f"stores/{store.name}") != resources.sha256(store):
+            raise BadInput(
+                f"internet.seed: the store {name} here is not what this run read "
+                "(its sha256 differs)"
+            )
         return read_seed(store)
 
     def posted(self, t: int) -> Iterator[Entry]:

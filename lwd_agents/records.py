@@ -30,7 +30,7 @@ def read_manifest(path: Path) -> dict[str, Any] | None:
         return None
     try:
         manifest = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BadInput(f"{file}: not readable as a manifest: {error}") from None
     schema = manifest.get("schema") if isinstance(manifest, dict) else None
     if not isinstance(schema, int) or "config" not in manifest or "world" not in manifest:
@@ -75,7 +75,7 @@ def read_lines(file: Path) -> tuple[list[dict[str, Any]], list[int]]:
             row = json.loads(line)
             if not isinstance(row, dict):
                 raise ValueError("not an object")
-        except ValueError:
+        except (ValueError, RecursionError):
             if number == len(lines):
                 break
             raise BadInput(
@@ -93,15 +93,18 @@ def salvage_lines(file: Path) -> tuple[list[dict[str, Any]], list[str]]:
     For those who only read: where ``read_lines`` refuses a file, this leaves lines out and says so.
     What follows the last newline is torn by a killed process, and is no damage.
     """
-    content = file.read_bytes() if file.is_file() else b""
+    try:
+        content = file.read_bytes() if file.is_file() else b""
+    except OSError as error:
+        return [], [f"{file}: cannot be read: {error.strerror}"]
     rows: list[dict[str, Any]] = []
     damaged: list[str] = []
     for number, line in enumerate(content.split(b"\n")[:-1], 1):
         try:
             row = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             row = None
-        if isinstance(row, dict) and isinstance(row.get("t"), int):
+        if isinstance(row, dict) and type(row.get("t")) is int:
             rows.append(row)
         else:
             damaged.append(f"{file}, line {number}: damaged; it is left out")
@@ -160,3 +163,5 @@ def load_array(file: Path) -> NDArray[Any]:
         raise BadInput(f"{file}: cannot be read as an array: it is gone") from None
     except (OSError, ValueError, EOFError) as error:
         raise BadInput(f"{file}: cannot be read as an array: {error}") from None
+    except Exception as error:  # numpy reads the header as Python, whose errors are of many kinds
+        raise BadInput(f"{file}: damaged: {type(error).__name__}: {error}") from None

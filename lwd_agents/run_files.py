@@ -123,7 +123,7 @@ class Run:
         found: Counter[int] = Counter()
         for t in self.lines:
             file = self.path / "embeddings" / f"{t:05d}.npy"
-            with suppress(OSError, ValueError, EOFError):  # said when the step is read
+            with suppress(Exception):  # whatever a damaged header raises is said at the step
                 shape = np.load(file, mmap_mode="r", allow_pickle=False).shape
                 found[shape[-1] if len(shape) == 3 else 0] += 1
         return max(found, key=lambda width: found[width], default=0)
@@ -179,7 +179,7 @@ def read_run(path: str | Path) -> Run:
             damage.append(f"{path}: step {t} stands twice in rounds.jsonl; the first counts")
         elif not 0 <= t <= manifest["config"]["steps"]:
             damage.append(f"{path}: step {t} in rounds.jsonl is none of the run's; it is left out")
-        elif wrong := _wrong(row):
+        elif wrong := wrong_line(row):
             damage.append(f"{path}: step {t} in rounds.jsonl: {wrong}; the step is left out")
         else:
             lines[t] = row
@@ -230,7 +230,7 @@ def _check(path: Path, manifest: Mapping[str, Any]) -> None:
         )
 
 
-def _wrong(row: Mapping[str, Any]) -> str:
+def wrong_line(row: Mapping[str, Any]) -> str:
     """What is no such thing in a line of rounds.jsonl; "" where all is."""
     maps = ("missing", "seconds", "reads", "more_reads")
     for key in maps:

@@ -14,6 +14,7 @@ import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+ASSETS = "lwd_agents/report/page/assets/"
 FOLDERS = {"prompts": "prompts", "stores": "stores", "scripts/experiments": "experiments"}
 
 
@@ -61,6 +62,9 @@ def check(wheel: Path, unpacked: Path) -> list[str]:
         wrong.append(f"top level of the wheel: {sorted(top)}")
     if not any(name.endswith(".gguf") for name in names):
         wrong.append("no pocket models in it")
+    for kind in (".css", ".js"):  # without them a page is bare
+        if not any(name.startswith(ASSETS) and name.endswith(kind) for name in names):
+            wrong.append(f"no {kind} files of the page in it")
     return wrong
 
 
@@ -72,6 +76,7 @@ def use(unpacked: Path) -> None:
         "from lwd_agents import resources; "
         "assert 'pocket' in resources.names('experiments'); "
         "run = lwd_agents.run(steps=1, draws=2); assert len(run) == 2; "
+        "made = lwd_agents.page(run.path); assert made.page.stat().st_size == made.size > 1e6; "
         "import importlib.util; "
         "assert all(importlib.util.find_spec(n) is None for n in ('prompts', 'stores'))"
     )

@@ -172,7 +172,7 @@ def draw(found: list[dict[str, dict[str, Trajectory]]], folder: Path) -> None:
     """One figure of three panels: classes, copies, and the preset under its controls."""
     from matplotlib.figure import Figure
 
-    from lwd_agents.report.style import COLOURS, MARKERS, tidy
+    from lwd_agents.report.figures.style import COLOURS, MARKERS, tidy
 
     figure = Figure(figsize=(11.5, 3.9), layout="constrained")
     panels = figure.subplots(1, 3)

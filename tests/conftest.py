@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+from chromium import chromium, show  # noqa: F401  (fixtures)
+from shown_runs import gmm_page, hostile_page, pocket_page, several_page  # noqa: F401
 
 from lwd_agents.laboratory import run
 from lwd_agents.trajectory import Trajectory
@@ -40,3 +45,12 @@ def files_of(path: Path) -> dict[str, bytes]:
     found["responses.jsonl"] = (path / "responses.jsonl").read_bytes()
     found["rounds.jsonl"] = "\n".join(rounds).encode()
     return found
+
+
+@pytest.fixture
+def kept() -> Iterator[None]:
+    """Nothing is collected: a finalizer that runs at the bottom of a deep text fails there."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()

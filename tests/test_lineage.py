@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from posts_by_hand import made
 
-from lwd_agents.measures.lineage import index_phrases, lineage, lineage_steps
+from lwd_agents.measures.lineage import Tracer, index_phrases, lineage, lineage_steps
 from lwd_agents.measures.words import words
 from lwd_agents.posts import Answers, Posts
 
@@ -149,6 +149,16 @@ def test_chains_are_those_of_brute_force(posts: Posts, text: str) -> None:
     assert not any(
         holders(posts, posts.reads[place], parts[i : i + 2]) for i in range(start, len(parts) - 1)
     )
+
+
+@settings(max_examples=60, deadline=None)
+@given(small_runs(), st.lists(st.lists(st.sampled_from("abc"), max_size=6), max_size=5))
+def test_what_was_traced_before_changes_nothing(posts: Posts, texts: list[list[str]]) -> None:
+    index = index_phrases(posts, 2)
+    tracer = Tracer(index)
+    for text in texts:
+        for read in map(frozenset, posts.reads.values()):
+            assert tracer.trace(read, text) == Tracer(index).trace(read, text)
 
 
 def holders(posts: Posts, rows: tuple[int, ...], phrase: tuple[str, ...]) -> list[int]:

@@ -219,6 +219,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], None], str]] = {
 }
 
 
+@pytest.mark.usefixtures("kept")
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("name", DAMAGES)
 def test_damage_is_said_and_the_rest_measured(

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+import time
+import unicodedata
 from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from posts_by_hand import made
 from sklearn.feature_extraction.text import CountVectorizer
@@ -29,7 +31,7 @@ from lwd_agents.measures.text import (
     unique_share,
 )
 from lwd_agents.measures.text_steps import text_steps
-from lwd_agents.measures.words import ngrams, words
+from lwd_agents.measures.words import _nfc, ngrams, spanned_words, words
 from lwd_agents.posts import Answers
 
 TEXTS = ["the cat sat on the mat", "the dog sat on the cat", "a bird flew"]
@@ -58,6 +60,56 @@ def test_words_of_several_languages() -> None:
 @given(st.text(alphabet=st.characters(max_codepoint=127)))
 def test_words_of_plain_text_are_by_the_same_rule(text: str) -> None:
     assert (*words(text), "é") == words(f"{text} é")
+
+
+EVERY = [chr(c) for c in range(sys.maxunicode + 1) if not 0xD800 <= c < 0xE000]
+AWKWARD = [
+    *(c for c in EVERY if len(c.casefold()) > 1),  # sharp s, dotted I, ligatures
+    *(c for c in EVERY if unicodedata.combining(c)),
+    *(c for c in EVERY if unicodedata.normalize("NFD", c) != c and not "\uac00" <= c < "\ud7a4"),
+    *map(chr, [*range(0x1100, 0x1113), *range(0x1161, 0x1176), *range(0x11A7, 0x11C3), 0xAC00]),
+    *"aZ1_ .'\u2019\u4e00\u3042\U0001f600\u0e31\u0345\u200d",
+]
+HARD = st.text(st.one_of(st.characters(), st.sampled_from(AWKWARD)), max_size=8)
+
+
+@settings(max_examples=1500, deadline=None)
+@given(HARD)
+@example("Stra\u00dfe \u0130stanbul \ufb03x e\u0301te\u0301")
+@example("\u1112\u1161\u11ab\u1100 \u4e00\u0301a\u0345\u0301")
+@example("\u00df e\u0301")  # as long as what it becomes
+@example("a\u0301\u0327\u0316b")  # marks that change places
+def test_spans_hold_what_words_are_made_from(text: str) -> None:
+    """And nothing else: without its first or last character a span is another word."""
+    found, spans = spanned_words(text)
+    assert found == words(text)
+    end = 0
+    for word, (start, stop) in zip(found, spans, strict=True):
+        assert end <= start < stop <= len(text)
+        assert words(text[start:stop]) == (word,)
+        assert words(text[start + 1 : stop]) != (word,) != words(text[start : stop - 1])
+        end = stop
+
+
+def test_every_awkward_character_has_its_span() -> None:
+    for c in AWKWARD:
+        found, spans = spanned_words(f"x {c} y")
+        assert (found[0], spans[0], found[-1], spans[-1]) == ("x", (0, 1), "y", (4, 5))
+        assert all(span == (2, 3) for span in spans[1:-1])
+
+
+@settings(max_examples=100, deadline=None)
+@given(HARD, st.sampled_from(["\u0301\u0327", "\u0345\u0316", "\u0327\u0301\u0301"]))
+@example("a\u0305\u0301", "\u0301\u0327")  # the first keeps the second from the letter
+def test_many_marks_are_composed_as_nfc_has_it(text: str, marks: str) -> None:
+    many = f"{text}e{marks * 1001}{text}".casefold()
+    assert _nfc(many) == unicodedata.normalize("NFC", many)
+
+
+def test_a_text_of_marks_takes_no_square_of_time() -> None:
+    start = time.process_time()
+    assert len(words("e" + "\u0301\u0327" * 50_000)) == 1
+    assert time.process_time() - start < 3  # in the square: 9 seconds
 
 
 def test_ngrams() -> None:

@@ -108,7 +108,9 @@ def within_run(found: Estimate, alpha: float = 0.05) -> Band:
     each = 1 - (1 - alpha) ** (1 / max(steps, 1))
     one, all_ = (interval(centre, error, spread, stats.t.ppf(1 - a / 2, df)) for a in (alpha, each))
     ends = (*one, *all_)
-    return Band(centre, error, *ends, f"Sidak over {steps} steps", 1 - alpha, WITHIN)
+    return Band(
+        centre, error, *ends, f"Sidak over {steps} step{'s' * (steps != 1)}", 1 - alpha, WITHIN
+    )
 
 
 def interval(theta: Floats, error: Floats, spread: Floats, q: Floats) -> tuple[Floats, Floats]:

@@ -195,16 +195,16 @@ def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _names(firsts: Mapping[str, Run]) -> dict[str, str]:
-    """A name for each condition, no two alike: the keys in which they differ, else where it is."""
-    configs = {key: _telling(run) for key, run in firsts.items()}
-    everywhere = dict.fromkeys(key for config in configs.values() for key in config)
-    differing = [
-        key
-        for key in everywhere
-        if not _aside(key)
-        and len({json.dumps(config.get(key), default=str) for config in configs.values()}) > 1
-    ]
-    names = {key: _told(run, configs[key], differing) for key, run in firsts.items()}
+    """A name for each condition, no two alike: the keys in which they differ, else where it is.
+
+    Conditions of different worlds differ in all keys; they go by their experiments' names.
+    """
+    names: dict[str, str] = {}
+    for world in dict.fromkeys(run.world for run in firsts.values()):
+        configs = {key: _telling(run) for key, run in firsts.items() if run.world == world}
+        differing = _differing(list(configs.values()))
+        names |= {key: _told(firsts[key], configs[key], differing) for key in configs}
+    names = {key: names[key] for key in firsts}
     for place in (_folder, lambda run: str(run.path)):
         doubled = {name for name in names.values() if list(names.values()).count(name) > 1}
         names = {
@@ -212,6 +212,17 @@ def _names(firsts: Mapping[str, Run]) -> dict[str, str]:
             for key, name in names.items()
         }
     return names
+
+
+def _differing(configs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The keys that set some of them apart, in the configs' order."""
+    everywhere = dict.fromkeys(key for config in configs for key in config)
+    values = {
+        key: {json.dumps(config.get(key), default=str) for config in configs}
+        for key in everywhere
+        if not _aside(key)
+    }
+    return [key for key, found in values.items() if len(found) > 1]
 
 
 def _folder(run: Run) -> str:

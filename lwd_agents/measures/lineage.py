@@ -14,8 +14,10 @@ A trace is what could have been copied, not what was: models share phrases that 
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,10 +28,10 @@ from lwd_agents.measures.words import ngrams, words
 if TYPE_CHECKING:
     from lwd_agents.posts import Answers, Posts
 
-_HUMAN = ("human", "placebo")  # Post.kind of what people wrote
+PEOPLE = ("human", "placebo")  # Post.kind of what people wrote
 
 Reading = tuple[int, str, int, int]  # (t, agent, query, reading)
-Chains = dict[str, dict[int, tuple[int, ...]]]  # phrase -> post with it -> rows to its origin
+Found = tuple[int, int, tuple[int, ...]]  # (start, stop) in an answer's words, rows to the origin
 
 
 @dataclass(frozen=True)
@@ -155,7 +157,16 @@ def lineage(index: PhraseIndex, reading: Reading, text: str) -> Lineage:
     """
     if reading not in index.posts.reads:
         raise ValueError(f"reading {reading}: the run has none like it; (t, agent, query, reading)")
-    return _trace(index, frozenset(index.posts.reads[reading]), words(text), {})
+    posts, said = index.posts, words(text)
+    return Lineage(
+        tuple(
+            Phrase(
+                " ".join(said[start:stop]), start, stop, tuple(_link(posts, row) for row in rows)
+            )
+            for start, stop, rows in Tracer(index).trace(frozenset(posts.reads[reading]), said)
+        ),
+        len(said),
+    )
 
 
 def lineage_steps(
@@ -169,88 +180,112 @@ def lineage_steps(
         n: words of the shortest phrase.
         query: which query, from 0.
     """
-    index = index_phrases(posts, n)
-    chains: Chains = {}
+    tracer = Tracer(index_phrases(posts, n))
     steps = 1 + max((t for t, *_ in answers.texts), default=-1)
     found = np.full((steps, len(agents), 6), np.nan)
     for t in range(steps):
         for i, agent in enumerate(agents):
             place = (t, agent, query, 0)
-            texts = [text for text in answers.texts.get(place, ()) if text is not None]
+            texts = [words(text) for text in answers.texts.get(place, ()) if text is not None]
             read = frozenset(posts.reads.get(place, ()))
-            traced = [_trace(index, read, words(text), chains) for text in texts]
-            if traced:
-                found[t, i] = _shares(posts, agent, traced)
+            if texts:
+                traced = [tracer.trace(read, text) for text in texts]
+                found[t, i] = _shares(posts, agent, traced, [len(text) for text in texts])
     return LineageSteps(tuple(agents), n, *np.moveaxis(found, 2, 0))
 
 
-def _shares(posts: Posts, agent: str, traced: Sequence[Lineage]) -> NDArray[np.float64]:
+def _shares(
+    posts: Posts, agent: str, traced: Sequence[Sequence[Found]], lengths: Sequence[int]
+) -> NDArray[np.float64]:
     """human, others, own, elsewhere, new, and the mean length of chains."""
     shares = np.zeros((len(traced), 5))
-    for share, one in zip(shares, traced, strict=True):
-        for phrase in one.phrases:
-            share[_source(posts, phrase.origin, agent)] += phrase.stop - phrase.start
-        share[4] = max(one.length, 1) - share.sum()  # an empty answer is new
-        share /= max(one.length, 1)
-    lengths = [len(phrase.chain) for one in traced for phrase in one.phrases]
-    return np.append(shares.mean(axis=0), np.mean(lengths) if lengths else 0.0)
+    for share, phrases, length in zip(shares, traced, lengths, strict=True):
+        for start, stop, chain in phrases:
+            share[_source(posts, chain[-1], agent)] += stop - start
+        share[4] = max(length, 1) - share.sum()  # an empty answer is new
+        share /= max(length, 1)
+    chains = [len(chain) for phrases in traced for *_, chain in phrases]
+    return np.append(shares.mean(axis=0), np.mean(chains) if chains else 0.0)
 
 
-def _source(posts: Posts, origin: Link, agent: str) -> int:
-    if posts.written_as[origin.row] in _HUMAN:
+def _source(posts: Posts, origin: int, agent: str) -> int:
+    if posts.written_as[origin] in PEOPLE:
         return 0
-    if origin.kind != "agent":
+    if posts.kinds[origin] != "agent":
         return 3
-    return 2 if origin.author == agent else 1
+    return 2 if posts.authors[origin] == agent else 1
 
 
-def _trace(index: PhraseIndex, read: Set[int], text: tuple[str, ...], chains: Chains) -> Lineage:
-    """``chains`` keeps those of phrases that were traced before."""
-    phrases, start = [], 0
-    while start + index.n <= len(text):
-        stop, holders = _longest(index, read, text, start)
-        if not holders:
-            start += 1
-            continue
-        phrase = " ".join(text[start:stop])
-        if phrase not in chains:
-            chains[phrase] = _chains(index, phrase)
-        # The earliest origin, over the shortest chain, from the earliest post.
-        chain = min((chains[phrase][row] for row in holders), key=_earliest)
-        links = tuple(_link(index.posts, row) for row in chain)
-        phrases.append(Phrase(phrase, start, stop, links))
-        start = stop
-    return Lineage(tuple(phrases), len(text))
+class Tracer:
+    """Traces many answers: what a phrase's posts and chains are is found once."""
+
+    def __init__(self, index: PhraseIndex) -> None:
+        self._index = index
+        self._shortest: dict[tuple[str, ...], _Shared] = {}
+
+    def trace(self, read: Set[int], text: Sequence[str]) -> list[Found]:
+        """The phrases of an answer, in order.
+
+        Args:
+            read: the rows of the posts that were read.
+            text: the answer's words.
+        """
+        found: list[Found] = []
+        start, n = 0, self._index.n
+        text = tuple(text)
+        while start + n <= len(text):
+            shared = self._of(text[start : start + n])
+            if shared is None or shared.posts.isdisjoint(read):
+                start += 1
+                continue
+            stop = start + n
+            while stop < len(text):
+                longer = shared.longer(text, start, stop + 1)
+                if longer is None or longer.posts.isdisjoint(read):
+                    break
+                shared, stop = longer, stop + 1
+            found.append((start, stop, next(c for c in shared.chains if c[0] in read)))
+            start = stop
+        return found
+
+    def _of(self, gram: tuple[str, ...]) -> _Shared | None:
+        """The phrase of n words; None where no post has it."""
+        if gram not in self._shortest:
+            posts = self._index.holders.get(gram)
+            if posts is None:
+                return None
+            self._shortest[gram] = _Shared(self._index, frozenset(posts))
+        return self._shortest[gram]
 
 
-def _longest(
-    index: PhraseIndex, read: Set[int], text: tuple[str, ...], start: int
-) -> tuple[int, Set[int]]:
-    """Where the longest shared run from ``start`` stops, and the posts read that hold it."""
-    none: Set[int] = frozenset()
-    stop = start + index.n
-    holders = index.holders.get(text[start:stop], none) & read
-    while holders and stop < len(text):
-        # Both of two overlapping n-grams in a post need not be one run there: look.
-        both = holders & index.holders.get(text[stop + 1 - index.n : stop + 1], none)
-        phrase = _line(text[start : stop + 1])
-        longer = {row for row in both if phrase in index.lines[row]}
-        if not longer:
-            break
-        holders, stop = longer, stop + 1
-    return stop, holders
+@dataclass
+class _Shared:
+    """A phrase that stands in posts, and those that begin with it; ``posts``: which have it."""
 
+    index: PhraseIndex
+    posts: frozenset[int]
+    further: dict[str, _Shared | None] = field(default_factory=dict)
 
-def _chains(index: PhraseIndex, phrase: str) -> dict[int, tuple[int, ...]]:
-    """Of each post that holds a phrase, the rows from it to its origin."""
-    line, grams = f" {phrase} ", ngrams(phrase.split(" "), index.n)
-    holders = set.intersection(*(set(index.holders[gram]) for gram in grams))
-    found: dict[int, tuple[int, ...]] = {}
-    for row in sorted(holders):  # the order of entering: what a post's author read is done before
-        if line in index.lines[row]:
-            before = [found[earlier] for earlier in index.read_by[row] & found.keys()]
-            found[row] = (row, *min(before, key=_earliest)) if before else (row,)
-    return found
+    def longer(self, text: tuple[str, ...], start: int, stop: int) -> _Shared | None:
+        """The phrase one word longer, which is ``text[start:stop]``; None where no post has it."""
+        word = text[stop - 1]
+        if word not in self.further:
+            # Both of two overlapping n-grams in a post need not be one run there: look.
+            both = self.posts & self.index.holders.get(text[stop - self.index.n : stop], set())
+            phrase = _line(text[start:stop]) if both else ""
+            there = frozenset(row for row in both if phrase in self.index.lines[row])
+            self.further[word] = _Shared(self.index, there) if there else None
+        return self.further[word]
+
+    @cached_property
+    def chains(self) -> list[tuple[int, ...]]:
+        """From each post with the phrase to its origin, the earliest first (``_earliest``)."""
+        chains: list[tuple[int, ...]] = []
+        for row in sorted(self.posts):  # as they entered: what a post's author read is done before
+            read = self.index.read_by[row]
+            before = next((chain for chain in chains if chain[0] in read), ())
+            insort(chains, (row, *before), key=_earliest)
+        return chains
 
 
 def _earliest(chain: tuple[int, ...]) -> tuple[int, int, int]:

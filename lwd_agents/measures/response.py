@@ -201,7 +201,7 @@ def _centred(x: Floats, y: Floats) -> tuple[Floats, Floats, NDArray[np.int64], s
 
 def _no_variation(x: Floats, centred: Floats) -> str:
     """Why nothing can be said; empty where something can."""
-    if not len(centred):
+    if not centred.size:  # no row, or embeddings of no width: they are gone
         return "nothing was read, or nothing answered"
     if len(centred) == 1:
         return "one reading alone: nothing to compare it with"

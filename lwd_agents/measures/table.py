@@ -5,7 +5,7 @@ Axes: T + 1 steps, N agents, L draws, D dimensions. What a file lacks is said, a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lwd_agents.errors import BadInput
-from lwd_agents.measures import diversity, energy, geometry, unbiased
+from lwd_agents.measures import energy, geometry
 from lwd_agents.measures.clusters import FEWEST, clusters_over_time
 from lwd_agents.measures.perspective import fit_frame, joined, place
 from lwd_agents.measures.polarization import polarization
+from lwd_agents.measures.step import step_measures
 from lwd_agents.run_files import Run, read_run
 from lwd_agents.trajectory import Trajectory
 
@@ -61,18 +62,19 @@ class _Tables:
     said: list[str] = field(default_factory=list)
 
 
-def measure(run: str | Path | Trajectory, *, query: int = 0, text: bool = True) -> Measures:
+def measure(run: str | Path | Trajectory | Run, *, query: int = 0, text: bool = True) -> Measures:
     """All measures of a run, finished or not, from its directory alone.
 
     Args:
-        run: its directory, or the run read back.
+        run: its directory, or the run read back (``run_files.Run``: not read again).
         query: which query, from 0, where there are several.
         text: whether to measure texts too (llm).
 
     Raises:
         BadInput: there is no run, or no step of it can be read.
     """
-    read = read_run(run.source if isinstance(run, Trajectory) else run)
+    path = run.source if isinstance(run, Trajectory) else run
+    read = path if isinstance(path, Run) else read_run(path)
     if not 0 <= query < read.queries:
         raise BadInput(f"query {query}: the run has {read.queries}, counted from 0")
     tables, responses = _Tables(said=list(read.damage)), None
@@ -88,6 +90,9 @@ def measure(run: str | Path | Trajectory, *, query: int = 0, text: bool = True) 
 def _geometry(run: Run, query: int, tables: _Tables) -> None:
     """What the embeddings show, one step after the other."""
     steps, names, human = run.last + 1, run.agents, run.human()
+    if human is None and run.width:
+        seeds = run.path / "embeddings" / "seed.npy"
+        tables.said.append(f"{seeds}: gone or damaged: the drift from A(0) is not known")
     if len(run.always) < len(names):
         left = ", ".join(name for i, name in enumerate(names) if i not in run.always)
         tables.said.append(f"{run.path}: not at every step, so not in the network's curves: {left}")
@@ -103,57 +108,11 @@ def _geometry(run: Run, query: int, tables: _Tables) -> None:
             readings = np.full((run.readings, len(names), run.draws, 1), np.nan, dtype=np.float32)
         if bandwidth is None and np.isfinite(readings[0]).any():
             bandwidth = energy.median_bandwidth(energy.pooled_distances(readings[0])[0])
-        found.append(_step(readings, human, bandwidth, run.always))
+        found.append(step_measures(readings, human, bandwidth, run.always))
     for name, value in found[0].items():
         kind = (tables.steps, tables.agents, tables.pairs)[np.ndim(value)]
         kind[name] = np.array([one[name] for one in found])
     _frame(run, tables)
-
-
-def _step(
-    readings: NDArray[np.float32],
-    human: Floats | None,
-    bandwidth: float | None,
-    always: Sequence[int],
-) -> dict[str, Any]:
-    """The measures of one step by name: scalars, of the agents that are always there; (N,); (N, N).
-
-    So no curve of the network changes its population where an agent joins or leaves.
-    """
-    E = np.asarray(readings[0], dtype=np.float64)
-    D, mine = geometry.distances(geometry.perspectives(E)), E[always]
-    gaps, mmds = energy.energy_distances(E), energy.mmd(E, bandwidth)
-    within, among = geometry.within_spread(E), np.ix_(always, always)
-    pairs = np.triu_indices(len(mine), 1)
-    fits = human is not None and len(human) == E.shape[2]
-    found: dict[str, Any] = {
-        "norm": geometry.collapse_norm(D[among]),
-        "between": float(unbiased.squared_norm(mine)),
-        "draw_floor": float(unbiased.draw_floor(mine)),
-        "within": float(within[always].mean()) if len(mine) else np.nan,
-        "drift": float(unbiased.drift(mine, human)) if fits and human is not None else np.nan,
-        "energy": _mean(gaps[among][pairs]),
-        "mmd": _mean(mmds[among][pairs]),
-        "vendi_of_all": float(diversity.vendi_score(diversity.pooled(mine))),
-        "effective_rank_of_all": float(diversity.effective_rank(diversity.pooled(mine))),
-        "spread": within,
-        "effective_rank": diversity.effective_rank(E),
-        "vendi": diversity.vendi_score(E),
-        "log_determinant": diversity.gram_log_determinant(E),
-        "cosine": diversity.mean_cosine(E),
-        "distance": D,
-        "squared_distance": unbiased.squared_distances(E),
-        "energy_distance": gaps,
-        "mmd_squared": mmds,
-    }
-    if len(readings) > 1:
-        apart = unbiased.model_squared_distances(readings)
-        found |= {
-            "between_models": float(apart[among].sum()),
-            "reading_floor": unbiased.reading_floor(readings),
-            "model_squared_distance": apart,
-        }
-    return found
 
 
 def _frame(run: Run, tables: _Tables) -> None:
@@ -303,9 +262,3 @@ def _fitted(values: Floats, steps: int) -> Floats:
 
 def _flat(columns: Mapping[str, Floats]) -> dict[str, Floats]:
     return {name: np.asarray(values).reshape(-1) for name, values in columns.items()}
-
-
-def _mean(values: Floats) -> float:
-    """The mean of the pairs that are defined; NaN of none."""
-    there = values[np.isfinite(values)]
-    return float(there.mean()) if len(there) else float("nan")

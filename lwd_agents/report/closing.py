@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from statistics import mean
 
 from rich.console import Console
@@ -44,6 +45,7 @@ def closing(trajectory: Trajectory, console: Console | None = None) -> None:
     _say(console, f"run: {trajectory.path} ({trajectory.manifest['status']})")
     for figure in figures:
         _say(console, f"figure: {figure}")
+    _say(console, f"a page to look at: lwd report {shlex.quote(str(trajectory.path))}")
 
 
 def _ends(trajectory: Trajectory) -> tuple[float, float]:

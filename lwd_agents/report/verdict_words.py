@@ -12,7 +12,7 @@ from lwd_agents.report.wording import count, plain, printable, probability, sign
 
 Found = Mapping[str, Any]
 _MOST = 10  # lines of one kind: the rest is counted
-_MEANS = {
+MEANS = {
     "between": "||D||_F^2, unbiased",
     "within": "tr S, mean over agents",
     "drift": "||mean - human||^2, unbiased",
@@ -85,16 +85,25 @@ def _condition(found: Found, options: Found) -> list[str]:
     return told
 
 
+def headline(found: Found) -> str:
+    """What the verdict on one condition comes to, in a sentence."""
+    if found["windows"] is None:
+        return "nothing can be said of change: there is one step."
+    if found["collapse"] is None:
+        return "no evidence for or against collapse: there is no matched placebo."
+    return str(found["collapse"]["sentence"])
+
+
 def _verdict(found: Found, options: Found) -> list[str]:
     """The finding, and the three quantities beyond the placebo or by themselves."""
     verdict, windows = found["collapse"], found["windows"]
+    told = [f"VERDICT: {headline(found)}"]
     if windows is None:
-        return ["VERDICT: nothing can be said of change: there is one step."]
+        return told
     level = f"{1 - options['alpha']:.0%}"
     change = f"[t = {span(windows['late'])}] - [t = {span(windows['early'])}]"
     by = f"windows of {found['declared']}"
     if verdict is None:
-        told = ["VERDICT: no evidence for or against collapse: there is no matched placebo."]
         if found["trends"]:
             told.append(f"the change by itself, {change} ({by}):")
             told += [_row(name, one["interval"], "") for name, one in found["trends"].items()]
@@ -102,8 +111,6 @@ def _verdict(found: Found, options: Found) -> list[str]:
         return told
     if found["fresh"]:
         change, by = "mean of the fresh steps after each run's stop", "nothing else may be tested"
-    told = [f"VERDICT: {verdict['sentence']}"]
-    if found["fresh"]:
         told.append(
             "These runs stopped themselves. The level holds then only if a run's state does not "
             "linger (else 8 to 35 % false claims): for a verdict, fix --steps beforehand."
@@ -129,7 +136,7 @@ def _row(name: str, interval: Found, said: str) -> str:
     ends = f"[{signed(interval['low'])}, {signed(interval['high'])}]"
     if interval["low"] is None:
         ends = "(no interval)"
-    return f"  {name:<8} {signed(interval['estimate'])} {ends:<20} {said:<20} {_MEANS[name]}"
+    return f"  {name:<8} {signed(interval['estimate'])} {ends:<20} {said:<20} {MEANS[name]}"
 
 
 def _about_trends(trends: Found, level: str) -> str:

@@ -83,7 +83,7 @@ def test_figure4_is_the_papers(figure4: Trajectory) -> None:
 
 
 def test_prediction_and_placebo_are_drawn(tmp_path: Path) -> None:
-    from lwd_agents.report.gmm_figures import histograms_figure, norm_figure
+    from lwd_agents.report.figures.gmm import histograms_figure, norm_figure
 
     run = lwd.run("figure4", out=tmp_path / "run", placebo=True, steps=30)
     labels = norm_figure(run).axes[0].get_legend_handles_labels()[1]
@@ -249,7 +249,7 @@ def test_the_closing_words_say_what_was_clipped_and_where_one_point_was_read(
 
 
 def test_figures_of_points_in_a_plane_and_of_many_models(tmp_path: Path) -> None:
-    from lwd_agents.report.gmm_figures import histograms_figure
+    from lwd_agents.report.figures.gmm import histograms_figure
 
     plane = {"means": [[0, 0], [9, 1]], "covariance": [[2, 0.5], [0.5, 1]], "models": 8}
     figure = histograms_figure(lwd.run("figure4", out=tmp_path / "run", steps=4, **plane))

@@ -63,7 +63,7 @@ def statuses(path: Path) -> list[str]:
 @pytest.fixture
 def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Most of the time of a short run goes into its figures, which most tests don't look at."""
-    monkeypatch.setattr("lwd_agents.report.figures.draw_figures", lambda *_: [])
+    monkeypatch.setattr("lwd_agents.report.figures.drawing.draw_figures", lambda *_: [])
 
 
 class Interrupt(BaseCallbackHandler):
@@ -89,7 +89,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Trajectory:
 @pytest.fixture(scope="module")
 def straight(tmp_path_factory: pytest.TempPathFactory) -> Trajectory:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("lwd_agents.report.figures.draw_figures", lambda *_: [])
+        patch.setattr("lwd_agents.report.figures.drawing.draw_figures", lambda *_: [])
         return quick(tmp_path_factory.mktemp("quick") / "run", steps=4)
 
 

@@ -9,7 +9,16 @@ from numpy.typing import NDArray
 
 from lwd_agents import seeding
 from lwd_agents.measures.mixtures import density, sample
-from lwd_agents.report.style import COLOURS, tidy, title
+from lwd_agents.report.figures.style import (
+    COLOURS,
+    PAGE,
+    below,
+    headline,
+    over_steps,
+    plain,
+    tidy,
+    title,
+)
 from lwd_agents.trajectory import Trajectory
 
 if TYPE_CHECKING:
@@ -18,38 +27,37 @@ if TYPE_CHECKING:
 
 _LIVE, _PLACEBO = COLOURS[0], COLOURS[1]
 _MOST_CURVES, _MOST_BESIDE = 50, 5  # replicates drawn one by one (beside a placebo)
+_MARKS = {"": "o", "placebo_": "^"}
 _REPLICATES = tuple(COLOURS[i] for i in (0, 2, 3, 4, 5))
 _MOST_MODELS = 6
 _POINTS = 10_000  # drawn from each mixture for its histogram
 _BINS = 60
 
 
-def norm_figure(trajectory: Trajectory) -> Figure:
+def norm_figure(trajectory: Trajectory, *, titles: bool = True) -> Figure:
     """Figures 4 and 6: ||D(t)||_F of every replicate, as the paper draws it and on log axes.
 
     With a placebo both curves; where the theory applies its prediction of the root mean square.
+    6.9 inches wide, for both columns of a paper.
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(10.0, 4.6), layout="constrained")
+    figure = Figure(figsize=(PAGE, 3.2), layout="constrained")
     left, right = figure.subplots(1, 2)
     for axes in (left, right):
         _curves(axes, trajectory, "", "models' posts" if _has_placebo(trajectory) else "", _LIVE)
         if _has_placebo(trajectory):
             _curves(axes, trajectory, "placebo_", "placebo: human points", _PLACEBO)
-        axes.set_xlabel("step $t$")
-        tidy(axes)
     left.set_ylabel(r"$\|D^{(t)}\|_F$")
     left.set_ylim(bottom=0.0)
-    left.set_xlim(0, max(len(trajectory) - 1, 1))
-    left.xaxis.get_major_locator().set_params(integer=True)
+    over_steps(left, len(trajectory) - 1)
     _log_axes(right, trajectory)
     handles, labels = left.get_legend_handles_labels()
-    if handles:
-        figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
+    below(figure, handles, labels, 3)
     count = len(trajectory.norms)
     said = f"Collapse norm, {count} replicate{'s' if count > 1 else ''}: {title(trajectory)}"
-    figure.suptitle(said, fontsize=10, x=0.02, ha="left")
+    if titles:
+        headline(figure, said)
     return figure
 
 
@@ -68,19 +76,32 @@ def _curves(axes: Axes, trajectory: Trajectory, side: str, label: str, colour: s
     several = len(norms) > 1
     for r, norm in enumerate(norms[: _MOST_BESIDE if label else _MOST_CURVES]):
         own = colour if label or not several else _REPLICATES[r % len(_REPLICATES)]
-        look: dict[str, Any] = {"alpha": 0.2 if label else 0.6, "lw": 0.8} if several else {}
+        look: dict[str, Any] = {"alpha": 0.2 if label else 0.6, "lw": 0.6} if several else {}
         axes.plot(t, norm, color=own, label=None if several else label or "simulated", **look)
     strong = colour if label else "black"
-    if several:
-        axes.plot(t, _rms(norms), color=strong, lw=1.5, zorder=3, label=f"root mean square{comma}")
+    if several:  # with marks beside a placebo: the colours alone are alike in grey
+        marks: dict[str, Any] = {"marker": _MARKS[side], "markersize": 3.5} if label else {}
+        every = max(1, len(t) // 10)
+        axes.plot(
+            t,
+            _rms(norms),
+            color=strong,
+            linewidth=1.2,
+            zorder=3,
+            markevery=every,
+            label=f"root mean square{comma}",
+            **marks,
+        )
     if f"{side}predicted_rms" in trajectory.arrays:
         shade = strong if label else COLOURS[1]
         predicted = _rms(trajectory.arrays[f"{side}predicted_rms"])
-        dashes: dict[str, Any] = {"linestyle": (0, (4, 2)), "linewidth": 1.8, "zorder": 4}
+        dashes: dict[str, Any] = {"linestyle": (0, (4, 2)), "linewidth": 1.3, "zorder": 4}
         axes.plot(t, predicted, color=shade, label=f"predicted{comma}", **dashes)
     if f"{side}predicted_mean_field" in trajectory.arrays:
         field = _rms(trajectory.arrays[f"{side}predicted_mean_field"])
-        axes.plot(t, field, color="0.45", linestyle=":", label="mean field (Appendix A)")
+        axes.plot(
+            t, field, color="0.45", linestyle=":", linewidth=1.1, label="mean field (Appendix A)"
+        )
 
 
 def _rms(values: NDArray[Any]) -> NDArray[Any]:
@@ -96,16 +117,19 @@ def _log_axes(axes: Axes, trajectory: Trajectory) -> None:
     if len(trajectory) < 3 or not len(shown):
         axes.set_visible(False)
         return
+    axes.set_xlabel("step $t$")
+    tidy(axes)
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlim(1, len(trajectory) - 1)
     axes.set_ylim(shown.min() / 3, shown.max() * 2)
 
 
-def histograms_figure(trajectory: Trajectory) -> Figure:
+def histograms_figure(trajectory: Trajectory, *, titles: bool = True) -> Figure:
     """Figure 5: histograms of the mixtures at t = 1 and t = T, with their densities.
 
     The first replicate; of points in more than one dimension the first coordinate.
+    6.9 inches wide, for both columns of a paper; less for one or two models.
     """
     from matplotlib.figure import Figure
 
@@ -115,20 +139,23 @@ def histograms_figure(trajectory: Trajectory) -> Figure:
     centres = np.concatenate([means for _, means, _ in mixtures.values()])
     wide = 4.0 * np.sqrt(max(variances.max() for *_, variances in mixtures.values()))
     span = (float(centres.min() - wide), float(centres.max() + wide))
-    figure = Figure(figsize=(2.9 * len(agents) + 0.8, 2.3 * len(steps) + 0.6), layout="constrained")
+    figure = Figure(
+        figsize=(min(PAGE, 2.3 * len(agents)), 1.5 * len(steps) + 0.5), layout="constrained"
+    )
     grid = figure.subplots(len(steps), len(agents), sharex=True, sharey=True, squeeze=False)
     for row, t in enumerate(steps):
         for i, agent in enumerate(agents):
             axes: Axes = grid[row, i]
             key = seeding.key(trajectory.manifest["seed"], "histogram", t=t, agent=agent)
             _histogram(axes, mixtures[t, i], span, COLOURS[i % 6], key)
-            axes.set_title(f"{agent}, t = {t}", fontsize=10)
+            axes.set_title(f"{plain(agent)}, t = {t}")
             tidy(axes)
         grid[row, 0].set_ylabel("density")
     for axes in grid[-1]:
         axes.set_xlabel("$x$" if len(trajectory.manifest["config"]["means"][0]) == 1 else "$x_1$")
     some = "" if len(agents) == len(trajectory.agents) else f" (the first {len(agents)})"
-    figure.suptitle(f"Mixtures{some}: {title(trajectory)}", fontsize=10, x=0.02, ha="left")
+    if titles:
+        headline(figure, f"Mixtures{some}: {title(trajectory)}")
     return figure
 
 
@@ -154,4 +181,4 @@ def _histogram(
     points = sample(_POINTS, *mixture, key=key)
     axes.hist(points, bins=_BINS, range=span, density=True, color=colour, alpha=0.45)
     x = np.linspace(*span, 500)
-    axes.plot(x, density(x, *mixture), color=colour, linewidth=1.3)
+    axes.plot(x, density(x, *mixture), color=colour, linewidth=1.0)

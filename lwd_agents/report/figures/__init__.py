@@ -1,0 +1,1 @@
+"""Figures for papers, and those at the end of a run."""

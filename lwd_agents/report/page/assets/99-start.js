@@ -1,0 +1,2 @@
+// After every other part: read the data and begin.
+LWD.begin();

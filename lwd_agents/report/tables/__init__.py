@@ -1,0 +1,1 @@
+"""Tidy tables of runs, and their export."""
