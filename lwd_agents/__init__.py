@@ -5,6 +5,7 @@
 arrays, ``measure`` measures it step by step, ``test`` says what runs show and what they don't, and
 ``plan`` what it takes to show an effect. ``page`` makes one HTML file of runs to look at, ``watch``
 serves it while a run goes on, ``figures`` draws them for a paper, ``export`` gives tidy tables.
+``verdict`` says who collapses in a graph of learners.
 Importing this package loads no model, opens no file and imports no heavy library.
 """
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from lwd_agents.report.live.server import watch
     from lwd_agents.report.page.making import page
     from lwd_agents.report.tables.export import export, read_table
+    from lwd_agents.theory.graph_verdict import verdict
     from lwd_agents.trajectory import Trajectory, load
 
 __version__ = "0.1.0"
@@ -46,6 +48,7 @@ __all__ = [
     "read_table",
     "run",
     "test",
+    "verdict",
     "watch",
 ]
 _HOMES = {  # what is imported at first use, and from where
@@ -61,6 +64,7 @@ _HOMES = {  # what is imported at first use, and from where
     "read_table": "report.tables.export",
     "run": "laboratory",
     "test": "inference.verdict",
+    "verdict": "theory.graph_verdict",
     "watch": "report.live.server",
 }
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lwd_agents import __version__, analysis_commands, report_commands
+from lwd_agents import __version__, analysis_commands, graph_commands, report_commands
 from lwd_agents.errors import BadInput, LwdError
 from lwd_agents.secrets import redact
 
@@ -235,7 +235,7 @@ def doctor() -> None:
         raise LwdError(f"{bad} of the checks failed")
 
 
-for _commands_of in (analysis_commands, report_commands):
+for _commands_of in (analysis_commands, report_commands, graph_commands):
     for _name, _command in _commands_of.COMMANDS.items():
         app.command(name=_name)(_command)
 
