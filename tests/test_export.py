@@ -302,6 +302,8 @@ def test_all_replicates_of_a_numeric_run(mixtures: Path, tmp_path: Path) -> None
     between = found["steps"].set_index(keys)["between"]
     np.testing.assert_allclose(between, squares, rtol=1e-9)
     np.testing.assert_allclose(between, found["steps"].set_index(keys)["norm"] ** 2, rtol=1e-12)
+    table = found["steps"]
+    np.testing.assert_allclose(table["placebo_between"], table["placebo_norm"] ** 2, rtol=1e-12)
     spent = found["steps"].groupby("replicate")["seconds_generate"].count()
     assert spent.tolist() == [5, 0, 0, 0, 0]
     assert found["agents"]["k"].tolist() == [
@@ -327,6 +329,16 @@ def test_too_large_a_table_holds_the_first_replicate(
     assert done.rows["weights"] == 150 / 5
     assert done.rows["agents"] == 75
     assert [s for s in done.said if "weights of 5 replicates" in s and "150 rows" in s]
+
+
+def test_a_lost_line_of_a_numeric_run_shifts_no_step(mixtures: Path, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(mixtures, tmp_path / "run"))
+    rounds = (run / "rounds.jsonl").read_text().splitlines(keepends=True)
+    (run / "rounds.jsonl").write_text("".join([*rounds[:2], *rounds[3:]]))
+    steps = read(export(run, tables=["steps"], measures=False))["steps"]
+    found = steps.pivot(index="replicate", columns="t", values="norm")
+    assert found.columns.tolist() == [0, 1, 3, 4]
+    assert np.array_equal(found, lwd.load(mixtures).norms[:, [0, 1, 3, 4]])
 
 
 def test_a_killed_numeric_run_is_exported_from_what_is_there(

@@ -19,6 +19,7 @@ from lwd_agents.inference.curves import curves_of
 from lwd_agents.measures.perspective import fit_frame, place
 from lwd_agents.measures.unbiased import signed_root
 from lwd_agents.report.page.data import page_data
+from lwd_agents.report.wording import probability
 from lwd_agents.run_files import read_run
 
 STEPS = 4
@@ -81,9 +82,12 @@ def test_curves_floor_and_pairs_are_those_of_measure(tmp_path: Path) -> None:
 
 
 def test_the_band_is_inference_s_as_signed_roots(tmp_path: Path) -> None:
-    live, placebo = made(tmp_path / "r"), made(tmp_path / "r-placebo", placebo=True)
-    for run in checked(page_data([live]))["runs"]:
-        path = {"r": live, "r-placebo": placebo}[run["key"]]
+    live, other = made(tmp_path / "r"), made(tmp_path / "s", 1)
+    made_run(tmp_path / "r-placebo", network(STEPS, 2, 5, 6, key=9), seed=0, placebo=True)
+    shown = checked(page_data([live, other]))["runs"]
+    assert len({str(run["band"]["centre"]) for run in shown}) == 3
+    for run in shown:
+        path = tmp_path / run["key"]
         band = within_run(curves_of(read_run(path)).estimate()).of_norm()
         for name in ("centre", "low", "high", "low_all", "high_all"):
             np.testing.assert_allclose(run["band"][name], getattr(band, name), rtol=1e-5)
@@ -102,6 +106,8 @@ def test_paths_of_several_runs_are_in_one_frame(tmp_path: Path) -> None:
     np.testing.assert_allclose(shown, placed.residual, atol=1e-4)
     assert data["plane"]["share"] != data["paths"]["share"]
     assert "80 responses" in data["plane"]["about"]
+    for frame in (data["plane"], data["paths"]):
+        assert f"the two axes hold {sum(frame['share']):.0%} of their spread" in frame["about"]
 
 
 def test_responses_stand_where_the_plane_puts_their_embeddings(tmp_path: Path) -> None:
@@ -147,6 +153,24 @@ def test_the_verdict_beyond_a_placebo_is_a_claim(tmp_path: Path) -> None:
     assert card["claim"] is True
     assert card["pairs"] == 1
     assert card["quantities"][0]["said"] == "not tested"
+
+
+def test_cards_hold_the_intervals_and_the_adjusted_p_of_the_tests(tmp_path: Path) -> None:
+    for seed in range(6):
+        made(tmp_path / f"r{seed}", seed)
+        still = network(STEPS, 2, 5, 6, key=100 + seed)
+        made_run(tmp_path / f"r{seed}-placebo", still, seed=seed, placebo=True)
+    (card,) = checked(page_data([tmp_path]))["verdict"]["cards"]
+    collapse = lwd.test([tmp_path], write=False).conditions[0].collapse
+    assert collapse is not None
+    for shown, found in zip(card["quantities"], collapse.quantities, strict=True):
+        ends = [getattr(found.interval, end) for end in ("estimate", "low", "high")]
+        assert [shown[end] for end in ("estimate", "low", "high")] == pytest.approx(ends, rel=1e-5)
+        assert shown["p"] == pytest.approx(found.p_adjusted, rel=1e-5)
+        assert shown["p"] > found.test.p  # or the adjustment shows nothing here
+        assert shown["said"] == f"p {probability(found.p_adjusted)} ({found.test.alternative})"
+    assert card["finding"] == collapse.finding
+    assert (card["runs"], card["placebos"], card["pairs"]) == (6, 6, 6)
 
 
 def test_what_a_run_is_and_what_it_cost(tmp_path: Path) -> None:
@@ -440,8 +464,12 @@ def test_a_numeric_world(mixtures: Path) -> None:
     np.testing.assert_allclose(run["replicates"]["rms"], rms, rtol=1e-5)
     np.testing.assert_allclose(run["replicates"]["placebo_norm"], arrays["placebo_norm"], rtol=1e-5)
     np.testing.assert_allclose(run["curves"]["norm_mean"], arrays["norm"].mean(axis=0), rtol=1e-5)
-    predicted = np.sqrt(np.mean(arrays["placebo_predicted_rms"] ** 2, axis=0))
-    np.testing.assert_allclose(run["theory"]["placebo_predicted"], predicted, rtol=1e-5)
+    assert len(run["theory"]) == len([name for name in arrays if "predicted" in name]) >= 3
+    for name, curve in run["theory"].items():
+        key = name.replace("predicted", "predicted_rms").replace(
+            "mean_field", "predicted_mean_field"
+        )
+        np.testing.assert_allclose(curve, np.sqrt(np.mean(arrays[key] ** 2, axis=0)), rtol=1e-5)
     np.testing.assert_allclose(run["weights"], arrays["weights"][0], rtol=1e-5)
     assert run["curves"]["norm"] == run["replicates"]["norm"][0]
     placed = place(fit_frame(arrays["weights"][0]), arrays["weights"][0])
@@ -486,3 +514,10 @@ def test_texts_beyond_the_budget_are_thinned_by_steps(tmp_path: Path) -> None:
     assert thinned["posts"]["id"] == whole["posts"]["id"]
     assert said(data, "r: the responses of 4 of 9 steps are here", "lwd export")
     assert one(page_data([path], most=1))["texts"]["kept"] == [0, 8]
+
+
+def test_several_runs_share_the_budget(tmp_path: Path) -> None:
+    paths = [made_run(tmp_path / f"r{n}", network(9, 2, 5, 6), seed=n) for n in range(2)]
+    texts = [json.loads(line)["text"] for p in paths for line in (p / "responses.jsonl").open()]
+    data = page_data(paths, most=len("".join(texts)) // 2)
+    assert [len(run["texts"]["kept"]) for run in data["runs"]] == [4, 4]

@@ -258,6 +258,27 @@ def test_without_scripts_there_are_verdict_pictures_and_tables(page: Read) -> No
     assert all("scope" in attrs for attrs in page.all("th"))
 
 
+def test_without_scripts_mixtures_have_the_picture_of_their_weights() -> None:
+    runs = [run("a-0"), run("g-0", world="gmm", queries=[], draws=None)]
+    pictures = {name: Picture("<svg/>", name) for name in ("plane", "weights")}
+    both = Read(render(data(runs=runs), pictures))
+    assert [attrs["alt"] for attrs in both.all("img")] == ["plane", "weights"]
+    alone = Read(render(data(runs=runs[1:]), {"weights": pictures["weights"]}))
+    assert [attrs["alt"] for attrs in alone.all("img")] == ["weights"]
+
+
+def test_runs_of_replicates_are_compared_by_what_stands_at_the_head() -> None:
+    replicates = {"count": 9, "rms": [0.875, 0.5, 0.375], "norm": [[0.5, 0.25, 0.125]]}
+    mixture = run("g-0", world="gmm", queries=[], draws=None, replicates=replicates)
+    mixture["curves"] = {"norm": [0.5, 0.25, 0.125]}
+    page = render(data(runs=[mixture, run("a-0")]), {})
+    row = re.findall(r'<tr data-run="0">.*?</tr>', page)[0]
+    assert "0.8750" in row
+    assert "0.3750" in row
+    assert "0.1250" not in row
+    assert "0.875 \u2192 0.375" in Read(render(data(runs=[mixture]), {})).words
+
+
 def test_a_picture_is_carried_whole() -> None:
     html = render(data(), {"norm": Picture("<svg>\u2016D\u2016</svg>", "a")})
     held = re.findall(r'src="data:image/svg\+xml;base64,([^"]*)"', html)
@@ -272,6 +293,18 @@ def test_a_trend_alone_is_said_to_be_no_evidence() -> None:
     assert "Only a matched placebo tells" in words
     assert "no placebos" in words
     assert "a trend alone is no evidence" not in Read(render(data(), {})).words
+
+
+@pytest.mark.parametrize(
+    ("finding", "kind"),
+    [("consensus", "claim"), ("no evidence", "open"), (None, "open")],
+)
+def test_only_a_claim_looks_like_one(finding: str | None, kind: str) -> None:
+    made = data()
+    made["verdict"]["cards"][0]["finding"] = finding
+    page = render(made, {})
+    assert f'<article class="card {kind}">' in page
+    assert f'<span class="badge {kind}">{finding or "live minus placebo"}</span>' in page
 
 
 def drawn(html: str) -> list[tuple[float, ...]]:

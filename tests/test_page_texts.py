@@ -370,7 +370,10 @@ def test_phrases_are_those_of_lineage_in_the_texts_as_they_are(
         expected = lineage(index, key, text).phrases
         assert len(by_response[i]) == len(expected) > 0
         for (start, stop, chain), phrase in zip(by_response[i], expected, strict=True):
-            assert " ".join(words(in_utf16(text, start, stop))) == phrase.words
+            marked = in_utf16(text, start, stop)
+            assert " ".join(words(marked)) == phrase.words
+            assert words(marked[0])  # and no sign or space beside the words
+            assert words(marked[-1])
             ids = [texts["posts"]["id"][row] for row in found["chains"][chain]]
             assert ids == [link.id for link in phrase.chain]
     assert len({tuple(chain) for chain in found["chains"]}) == len(found["chains"])

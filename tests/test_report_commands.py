@@ -115,6 +115,7 @@ def test_figures_go_beside_the_page(
         (["report", "{run}", "--figures", "svg,"], "--figures 'svg,': give names with commas"),
         (["report", "{run}", "--figures", "svg", "--only", "x"], "--only: nothing called 'x'"),
         (["report", "{run}", "--only", "norm"], "--only norm: say with --figures"),
+        (["report", "{run}", "--figures", "svg", "--only", "figure4"], "a run of world llm has:"),
         (["report", "{run}", "--bogus"], "--bogus"),
         (["watch", "{tmp}/nothing"], "nothing"),
         (["watch", "{run}", "--port", "70000"], "--port 70000"),

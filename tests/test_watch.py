@@ -140,6 +140,7 @@ def mixture_run(path: Path) -> dict[str, np.ndarray]:
     generator = np.random.Generator(np.random.Philox(key=4))
     arrays = {
         **{f"{side}norm": generator.random((3, 10)) for side in ("", "placebo_")},
+        **{f"{side}predicted_rms": generator.random((3, 10)) for side in ("", "placebo_")},
         **{f"{side}weights": generator.random((3, 10, 3, 2)) for side in ("", "placebo_")},
     }
     lines = [
@@ -316,6 +317,9 @@ def test_a_numeric_world_is_followed_in_blocks(tmp_path: Path) -> None:
     np.testing.assert_allclose(shown["weights"], arrays["weights"][0], rtol=1e-5)
     rms = np.sqrt((arrays["norm"] ** 2).mean(axis=0))
     np.testing.assert_allclose(shown["replicates"]["rms"], rms, rtol=1e-5)
+    for side in ("", "placebo_"):
+        predicted = np.sqrt((arrays[f"{side}predicted_rms"] ** 2).mean(axis=0))
+        np.testing.assert_allclose(shown["theory"][f"{side}predicted"], predicted, rtol=1e-5)
 
 
 # --- runs that begin, are resumed, replaced, damaged ------------------------------------------

@@ -23,7 +23,7 @@ from lwd_agents.trajectory import Trajectory
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
 
-__all__ = ["FIGURES", "FORMATS", "Drawn", "Figure", "draw", "draw_figures"]
+__all__ = ["FIGURES", "FORMATS", "Drawn", "Figure", "check", "draw", "draw_figures"]
 
 # Without dates and versions: the same run gives the same bytes.
 _METADATA: dict[str, dict[str, Any]] = {
@@ -91,6 +91,20 @@ def draw(
     if len(subject.paths) > 1 and any(not name.startswith("contrast") for name in drawn):
         said.append(f"figures of one run are of {subject.paths[0]}, the first that is given")
     return Drawn(_written(drawn, Path(folder)), tuple(said))
+
+
+def check(
+    runs: str | Path | Trajectory | Sequence[str | Path | Trajectory],
+    formats: Sequence[str],
+    only: Sequence[str],
+) -> None:
+    """Refuse what ``draw`` would refuse by its name, before anything is measured.
+
+    Raises:
+        BadInput: there is no run; a format or a name that there is not, or not of such a run.
+    """
+    _formats(formats)
+    _chosen(subject_of(runs), only)
 
 
 def draw_figures(trajectory: Trajectory, folder: Path) -> list[Path]:

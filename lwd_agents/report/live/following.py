@@ -208,7 +208,7 @@ class Followed:
         if self._human is None:
             self._human = run.human()
         found = step_geometry(readings, self._human, run.always)
-        partial = len(run.always) < len(run.agents) or run.queries > 1
+        partial = curves.partial(run)
         norm, floor = found.pop("norm"), signed_root(np.array([found["draw_floor"]]))
         X = geometry.perspectives(np.stack([arrays[q, 0] for q in range(run.queries)]))
         spots, off = self._place(run, X.mean(axis=0))

@@ -19,6 +19,7 @@ from lwd_agents.report.page.sources import Source
 if TYPE_CHECKING:
     from lwd_agents.inference.bands import Band
     from lwd_agents.measures.table import Measures
+    from lwd_agents.run_files import Run
 
 MOST_CURVES = 50  # replicates drawn one by one
 MOST_NUMBERS = 200_000  # of one kind: weights, replicates' norms, measures of pairs
@@ -72,7 +73,7 @@ def measured(source: Source, found: Measures) -> dict[str, Any]:
     if own is not None and source.world != "llm":
         curves = {"norm_mean": own, **curves}
         curves = {"placebo_norm_mean" if n == "placebo_norm" else n: c for n, c in curves.items()}
-    elif own is not None and source.run is not None and _partial(source):
+    elif own is not None and source.run is not None and partial(source.run):
         curves["norm_measured"] = own
     pairs = _pairs(found, names)
     return {
@@ -93,15 +94,15 @@ def measured(source: Source, found: Measures) -> dict[str, Any]:
     }
 
 
-def _partial(source: Source) -> bool:
+def partial(run: Run) -> bool:
     """Whether the measured norm is of fewer agents or queries than the journal's."""
-    run = source.run
-    return run is not None and (len(run.always) < len(run.agents) or run.queries > 1)
+    return len(run.always) < len(run.agents) or run.queries > 1
 
 
 def _floor(source: Source, found: Measures) -> list[Any] | None:
     """What ||D||_F shows with equal means: where it is about the same D as the norm."""
-    if "draw_floor" not in found.steps or _partial(source):
+    run = source.run
+    if "draw_floor" not in found.steps or (run is not None and partial(run)):
         return None
     return list(numbers(signed_root(found.steps["draw_floor"].loc[source.steps].to_numpy())))
 

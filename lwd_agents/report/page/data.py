@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from lwd_agents import __version__
 from lwd_agents.errors import BadInput
 from lwd_agents.report.page import about, curves, judged
+from lwd_agents.report.page.making import MOST
 from lwd_agents.report.page.notes import Notes, written
 from lwd_agents.report.page.planes import Planes, planes
 from lwd_agents.report.page.sources import DAMAGE, Source, open_all, shown_path
@@ -32,7 +33,7 @@ def _silent(phase: str) -> None:
 def page_data(
     runs: Sequence[str | Path],
     *,
-    most: int = 12_000_000,
+    most: int = MOST,
     say: Callable[[str], None] = _silent,
 ) -> dict[str, Any]:
     """All that the page shows of some runs, ready for JSON: no NaN, numbers rounded.

@@ -27,8 +27,8 @@ def render(data: Mapping[str, Any], stills: Mapping[str, Still], *, live: bool =
     """The whole page.
 
     `data` is what `page_data` makes; it must hold no NaN (ValueError). `stills` are pictures by
-    name: norm, plane, paths, measures; those that are missing are left out. A `live` page may ask
-    the server that it came from, and nobody else.
+    name: norm, plane, weights, paths, measures; those that are missing are left out. A `live` page
+    may ask the server that it came from, and nobody else.
     """
     head, tail = _scripts()
     pictures = {name: _picture(still) for name, still in stills.items()}

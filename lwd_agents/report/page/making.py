@@ -75,7 +75,7 @@ def page(
     told: Callable[[str], None] = say or (lambda _: None)
     file = _file(places, out)
     _check(file, "the page" if out is None else f"--out {out}")
-    _check_figures(figures, only)
+    _check_figures(places, figures, only)
     from lwd_agents.report.page.data import page_data
     from lwd_agents.report.page.html import render
     from lwd_agents.report.page.stills import stills
@@ -153,8 +153,8 @@ def _check(file: Path, where: str) -> None:
         raise BadInput(f"{where}: cannot be written: {_reason(error)}") from None
 
 
-def _check_figures(kinds: Sequence[str], only: Sequence[str]) -> None:
-    """Refuse kinds and names that there are not, before anything is computed.
+def _check_figures(places: Sequence[str | Path], kinds: Sequence[str], only: Sequence[str]) -> None:
+    """Refuse kinds and names that there are not, or not of these runs, before any measuring.
 
     Raises:
         BadInput: naming the choices.
@@ -163,11 +163,13 @@ def _check_figures(kinds: Sequence[str], only: Sequence[str]) -> None:
         if only:
             raise BadInput(f"--only {','.join(only)}: say with --figures pdf,svg,png as what")
         return
-    from lwd_agents.report.figures.drawing import FIGURES, FORMATS
+    from lwd_agents.report.figures.drawing import FIGURES, FORMATS, check
 
     for given, choices, option in ((kinds, FORMATS, "--figures"), (only, FIGURES, "--only")):
         if unknown := [name for name in given if name not in choices]:
             raise BadInput(f"{option}: nothing called {unknown[0]!r} ({', '.join(choices)})")
+    if only:
+        check(places, kinds, only)
 
 
 def _figures(

@@ -11,7 +11,7 @@ from lwd_agents.report.page.escape import own, text
 
 Data = Mapping[str, Any]
 
-# id, title, short title in the navigation, what one sees there; a still's name is its section's.
+# id, title, short title in the navigation, what one sees there.
 _SECTIONS = (
     (
         "norm",
@@ -43,7 +43,12 @@ _BOTH = (
     "their components are shown."
 )
 _OF_TEXTS = ("responses", "reading")  # sections of worlds whose agents write
-_STILLS = {"norm": "norm", "explore": "plane", "paths": "paths", "measures": "measures"}
+_STILLS = {  # of a section, by its id
+    "norm": ("norm",),
+    "explore": ("plane", "weights"),
+    "paths": ("paths",),
+    "measures": ("measures",),
+}
 _CHIPS = 8  # more runs than this are folded away
 
 
@@ -192,7 +197,7 @@ def _mounted(
     name: str, title: str, _: str, about: str, pictures: Mapping[str, str], told: str
 ) -> str:
     """A section whose content scripts make; without them there is a picture, or a word."""
-    picture = pictures.get(_STILLS.get(name, ""), "")
+    picture = "".join(pictures.get(still, "") for still in _STILLS.get(name, ()))
     still = f'<figure class="still">{picture}</figure>' if picture else ""
     if not still:
         still = '<p class="no-script quiet">This part needs scripts, which are off here.</p>'

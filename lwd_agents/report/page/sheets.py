@@ -36,7 +36,8 @@ def compare(data: Mapping[str, Any]) -> str:
     )
     return (
         '<div class="scroll"><table><caption>What differs between the runs\u2019 configurations, '
-        "and where the norm began and ended.</caption><thead><tr>"
+        "and where the norm began and ended (of replicates, its root mean square).</caption>"
+        "<thead><tr>"
         '<th scope="col">run</th><th scope="col">status</th><th scope="col">placebo</th>'
         f'{head}<th scope="col">steps</th><th scope="col">norm, first</th>'
         f'<th scope="col">norm, last</th></tr></thead><tbody>{rows}</tbody></table></div>'
@@ -51,7 +52,10 @@ def _of(run: Run) -> str:
 
 
 def _ends(run: Run) -> tuple[str, str]:
-    known = [value for value in run["curves"].get("norm", ()) if value is not None]
+    """The norm's first and last; of replicates the root mean square, as at the head."""
+    replicates = run["replicates"]
+    curve = replicates["rms"] if replicates else run["curves"].get("norm", ())
+    known = [value for value in curve if value is not None]
     return (said(known[0], 4), said(known[-1], 4)) if known else (_ABSENT, _ABSENT)
 
 

@@ -38,6 +38,7 @@ from lwd_agents.measures.lineage import PEOPLE
 from lwd_agents.post_files import Entry
 from lwd_agents.post_lines import readings_of, wrong_response, wrong_round
 from lwd_agents.report.page.growing import Columns, Distinct
+from lwd_agents.report.page.notes import written as writable
 from lwd_agents.report.page.step_files import Place, Spot, StepFiles
 from lwd_agents.run_files import Run
 
@@ -212,7 +213,7 @@ class TextColumns:
                 spots[q, r] = self._files.spots(t, q, r)
             text, reason = row["text"], row.get("missing")
             if text is None:
-                text_at, missing = None, _written(reason) if isinstance(reason, str) else "missing"
+                text_at, missing = None, writable(reason) if isinstance(reason, str) else "missing"
             else:
                 text_at, missing = self._strings.place(text), None
             self._responses.append(
@@ -246,7 +247,7 @@ class TextColumns:
                 continue
             post = entry.post
             added[entry.id] = self._rows[entry.id] = self._posts.append(
-                _written(entry.id),
+                writable(entry.id),
                 self._authors.place(post.author or UNKNOWN),
                 entry.kind,
                 post.kind in PEOPLE,
@@ -268,7 +269,7 @@ class TextColumns:
             who = UNKNOWN if self._lacking else HUMAN
             written, entered = (None, None) if self._lacking else (BEFORE_THE_RUN, 0)
             self._rows[post_id] = self._posts.append(
-                _written(post_id),
+                writable(post_id),
                 self._authors.place(who),
                 who,
                 who == HUMAN,
@@ -303,8 +304,3 @@ def text_columns(
     columns = TextColumns(run.path, run.manifest, place, keep=keep)
     columns.whole(run.lines)
     return columns.columns()
-
-
-def _written(text: str) -> str:
-    """A text that can be written; JSON may hold half a character."""
-    return text.encode("utf-8", "replace").decode("utf-8")

@@ -1,4 +1,4 @@
-"""Runs as tidy tables: data frames with the columns of ``table_columns.COLUMNS``, run by run.
+"""Runs as tidy tables: data frames with the columns of ``tables.columns.COLUMNS``, run by run.
 
 What is damaged or missing is null, and said.
 """

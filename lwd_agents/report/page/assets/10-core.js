@@ -4,8 +4,7 @@ const LWD = (function () {
   "use strict";
 
   const NUMBERS = ["run", "t", "query", "reading", "response", "post"];
-  const OPTIONAL = new Set(["reading", "response", "post"]); // null: none chosen (reading: all)
-  // What an address means that does not say it; the step stays.
+  // What an address means that does not say it; the step stays. null: none chosen (reading: all).
   const UNSAID = { run: 0, query: 0, reading: null, response: null, post: null, search: "" };
   const CLIP = 600; // characters of a text that are shown at once
   const LAST = 1e9; // a step after every step
