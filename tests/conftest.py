@@ -12,13 +12,21 @@ import pytest
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
-from chromium import chromium, show  # noqa: F401  (fixtures)
+from chromium import chromium, none_found, show  # noqa: F401  (fixtures)
 from shown_runs import gmm_page, hostile_page, pocket_page, several_page  # noqa: F401
 
 from lwd_agents.laboratory import run
 from lwd_agents.trajectory import Trajectory
 
 SMALL = {"steps": 4, "draws": 6}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Without a browser its tests are skipped, before any page is made for them."""
+    if reason := none_found():
+        for item in items:
+            if item.path.parent.name == "browser":
+                item.add_marker(pytest.mark.skip(reason=reason))
 
 
 @pytest.fixture(scope="session")
