@@ -91,6 +91,7 @@ def test_frozen_readers_show_no_trend(parted: Branches, tmp_path: Path) -> None:
     assert slope_z(np.mean(drifting, axis=0)) > 3
 
 
+@pytest.mark.slow
 def test_copies_of_a_model_with_one_reading_are_at_the_draw_floor(tmp_path: Path) -> None:
     """Given what was read so far, the unbiased distance of copies has mean 0 at every step."""
     scores = {}
@@ -102,6 +103,7 @@ def test_copies_of_a_model_with_one_reading_are_at_the_draw_floor(tmp_path: Path
     assert scores["own"] > 3
 
 
+@pytest.mark.slow
 def test_a_fork_with_nothing_changed_is_its_parent_and_one_changed_is_not(
     parted: Branches, tmp_path: Path
 ) -> None:

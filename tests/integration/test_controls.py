@@ -241,7 +241,10 @@ def test_agents_that_join_and_leave(tmp_path: Path) -> None:
     "settings",
     [
         ["placebo=true", "readership=ring"],
-        ["posting.keep={window: 2}", "reading.law=popularity", "reading.readings_per_step=2"],
+        pytest.param(
+            ["posting.keep={window: 2}", "reading.law=popularity", "reading.readings_per_step=2"],
+            marks=pytest.mark.slow,
+        ),
         [
             "posting={choose: random, keep: {subsample: 6}}",
             "inflow=[{name: n, kind: noise, posts: noise, per_step: 1}]",
@@ -249,7 +252,7 @@ def test_agents_that_join_and_leave(tmp_path: Path) -> None:
             "reading.order=time",
             "agents.east.joins=2",
         ],
-        ["internet.store=memory", "reading.law=similarity"],
+        pytest.param(["internet.store=memory", "reading.law=similarity"], marks=pytest.mark.slow),
         [QUERIES, "internet.per_query=true", "posting.choose=random", "placebo=true"],
     ],
 )
