@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -58,7 +59,9 @@ def files_of(path: Path) -> dict[str, bytes]:
 @pytest.fixture
 def kept() -> Iterator[None]:
     """Nothing is collected: a finalizer that runs at the bottom of a deep text fails there."""
-    gc.collect()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what other tests left behind
+        gc.collect()
     gc.disable()
     yield
     gc.enable()

@@ -253,7 +253,10 @@ def test_agents_that_join_and_leave(tmp_path: Path) -> None:
             "agents.east.joins=2",
         ],
         pytest.param(["internet.store=memory", "reading.law=similarity"], marks=pytest.mark.slow),
-        [QUERIES, "internet.per_query=true", "posting.choose=random", "placebo=true"],
+        pytest.param(
+            [QUERIES, "internet.per_query=true", "posting.choose=random", "placebo=true"],
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_whatever_is_set_a_run_that_goes_on_is_the_run_that_was_never_stopped(

@@ -18,7 +18,7 @@ DRAWS = 4
 
 
 @pytest.mark.parametrize(
-    ("kills", "steps"), [(4, 24), pytest.param(20, 60, marks=pytest.mark.slow)]
+    ("kills", "steps"), [(2, 14), pytest.param(20, 60, marks=pytest.mark.slow)]
 )
 def test_kills_at_random_moments(kills: int, steps: int, tmp_path: Path) -> None:
     script = Path(__file__).with_name("killing.py")
