@@ -35,8 +35,10 @@ def _cache_folder() -> str:
     """
     package = Path(__file__).parent
     digest = hashlib.sha256()
-    for file in [package / "kernels.py", *sorted((package / "worlds").glob("gmm_*.py"))]:
-        digest.update(file.read_bytes())
+    worlds = [package / "worlds" / name for name in ("gmm_*.py", "graph_*.py")]
+    for pattern in (package / "kernels.py", package / "randoms.py", *worlds):
+        for file in sorted(pattern.parent.glob(pattern.name)):
+            digest.update(file.read_bytes())
     own = os.environ.get("XDG_CACHE_HOME") or Path("~").expanduser() / ".cache"
     for root in (Path(own), Path(tempfile.gettempdir()) / f"cache-{os.getuid()}"):
         with contextlib.suppress(OSError):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lwd_agents import manifest as manifests
-from lwd_agents.config import Config, Experiment, LlmConfig, read_experiment
+from lwd_agents.config import Config, Experiment, GraphConfig, LlmConfig, read_experiment
 from lwd_agents.engine import Parts, Round, stopped_by_the_system
 from lwd_agents.errors import BadInput, LwdError
 from lwd_agents.journal import Journal
@@ -184,6 +184,10 @@ def _parts(
         for name, value in {"agents": models, **given}.items():
             if value:
                 raise BadInput(f"argument {name}: the world {config.world} takes none")
+        if isinstance(config, GraphConfig):
+            from lwd_agents.worlds import graph_parts
+
+            return graph_parts.assemble(config)
         from lwd_agents.worlds import gmm_parts
 
         return gmm_parts.assemble(config)
@@ -264,5 +268,5 @@ def _finish(journal: Journal, parts: Parts) -> None:
     from lwd_agents.report.summary import summarise
 
     trajectory = load(journal.path)
-    draw_figures(trajectory, journal.path / "figures")
     journal.write_json("summary.json", {**summarise(trajectory), **parts.findings(trajectory)})
+    draw_figures(trajectory, journal.path / "figures")

@@ -41,6 +41,7 @@ _PACKAGES = {
         "xllamacpp",
     ),
     "gmm": _NUMERIC,
+    "graph": _NUMERIC,
 }
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lwd_agents import seeding
+from lwd_agents import seeding, threads
 from lwd_agents.config import GmmConfig, read_experiment
 from lwd_agents.errors import BadInput
 from lwd_agents.measures.geometry import collapse_norms, distances
@@ -155,7 +155,8 @@ def test_threads_and_blocks_change_nothing(models: int, monkeypatch: pytest.Monk
     made = parts(models=models, steps=12)
     one = played(made, range(3))
     monkeypatch.setattr(gmm_system, "_SMALL", 0)
-    monkeypatch.setattr(gmm_system, "threads", lambda: 3)
+    for place in (gmm_system, threads):
+        monkeypatch.setattr(place, "threads", lambda: 3)
     monkeypatch.setattr(gmm, "_UPDATES", 1)
     many = played(made, range(3))
     for name, values in one.items():

@@ -2,10 +2,11 @@
 
 from lwd_agents.config.experiment import CONFIGS, Experiment, read_experiment
 from lwd_agents.config.gmm import GmmConfig
+from lwd_agents.config.graph import GraphConfig
 from lwd_agents.config.llm import EmbeddingConfig, LlmConfig
 from lwd_agents.config.parts import ReadingConfig
 
-Config = LlmConfig | GmmConfig
+Config = LlmConfig | GmmConfig | GraphConfig
 
 __all__ = [
     "CONFIGS",
@@ -13,6 +14,7 @@ __all__ = [
     "EmbeddingConfig",
     "Experiment",
     "GmmConfig",
+    "GraphConfig",
     "LlmConfig",
     "ReadingConfig",
     "read_experiment",

@@ -19,16 +19,23 @@ from pydantic import BaseModel, ValidationError
 
 from lwd_agents import resources
 from lwd_agents.config.gmm import GmmConfig
+from lwd_agents.config.graph import GraphConfig
 from lwd_agents.config.llm import LlmConfig
 from lwd_agents.errors import BadInput
 from lwd_agents.secrets import looks_secret
 
-CONFIGS: dict[str, type[LlmConfig] | type[GmmConfig]] = {"llm": LlmConfig, "gmm": GmmConfig}
+AnyConfig = LlmConfig | GmmConfig | GraphConfig
+CONFIGS: dict[str, type[AnyConfig]] = {"llm": LlmConfig, "gmm": GmmConfig, "graph": GraphConfig}
 
-# Of these pairs an experiment has one: what is laid over it takes away what its file says.
-_INSTEAD = {"reading.k": "reading.beta", "reading.beta": "reading.k"}
+# What is laid over one of these takes away what the file says of the others.
+_INSTEAD = {
+    "reading.k": ("reading.beta",),
+    "reading.beta": ("reading.k",),
+    "graph": ("readership", "real", "own", "learners"),
+    "readership": ("graph",),
+}
 # A single value of these keys is short for a mapping with one key.
-_SHORT = {"stop": "rule"}
+_SHORT = {"stop": "rule", "estimator": "kind"}
 
 
 @dataclass
@@ -67,11 +74,12 @@ class Experiment:
                 here = here[part]
         laid = ".".join(parts)
         self.origins[laid] = origin
-        other = _INSTEAD.get(laid)
-        if other is not None and value is not None and other not in self.origins:
-            self.values[other.split(".")[0]].pop(other.split(".")[1], None)
+        for other in _INSTEAD.get(laid, ()) if value is not None else ():
+            if other not in self.origins:
+                inside, _, last = f".{other}".rpartition(".")
+                (self.values[inside[1:]] if inside else self.values).pop(last, None)
 
-    def resolve(self) -> LlmConfig | GmmConfig:
+    def resolve(self) -> AnyConfig:
         """Check everything.
 
         Raises:

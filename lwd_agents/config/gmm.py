@@ -2,53 +2,27 @@
 
 from __future__ import annotations
 
-import math
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from pydantic import BeforeValidator, Field, model_validator
 
+from lwd_agents.config.numbers import Row, Rows, finite, row, rows
 from lwd_agents.config.parts import Count, Part, ReadingConfig, WindowsConfig
 from lwd_agents.internet.readership import checked
 
-Row = tuple[float, ...]
-Rows = tuple[Row, ...]
 _APART = 5.0  # between neighbouring means where none are given (ours; arXiv 2506.15690 gives none)
 _SUM = 1e-9  # how far given weights may be from summing to 1
-
-
-def _number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f"{value!r} should be a finite number")
-    return float(value)
-
-
-def _row(value: Any) -> Row:
-    items = value if isinstance(value, list | tuple) else [value]
-    return tuple(_number(item) for item in items)
-
-
-def _rows(value: Any) -> Any:
-    """Rows of equal length from a list of numbers (d = 1) or of lists; None stays None."""
-    if value is None:
-        return None
-    if not isinstance(value, list | tuple) or not value:
-        raise ValueError("should be a list of numbers, or of lists of numbers")
-    rows = tuple(_row(item) for item in value)
-    lengths = sorted({len(row) for row in rows})
-    if len(lengths) > 1 or not lengths[0]:
-        raise ValueError(f"its rows have different lengths: {', '.join(map(str, lengths))}")
-    return rows
 
 
 def _covariance(value: Any) -> Any:
     """A number (times the identity), a list (the diagonal), or a list of lists."""
     if not isinstance(value, list | tuple):
-        return _number(value)
+        return finite(value)
     nested = [isinstance(item, list | tuple) for item in value]
     if any(nested) and not all(nested):
         raise ValueError("should be a number, a list (the diagonal) or a list of lists")
-    return _rows(value) if any(nested) else _row(value)
+    return rows(value) if any(nested) else row(value)
 
 
 def _coefficient(value: Any) -> Any:
@@ -57,25 +31,25 @@ def _coefficient(value: Any) -> Any:
         return value
     if isinstance(value, str):
         raise ValueError("should be paper, a number, or a list of numbers")
-    return _row(value) if isinstance(value, list | tuple) else _number(value)
+    return row(value) if isinstance(value, list | tuple) else finite(value)
 
 
 def _starts(value: Any) -> Any:
     """Rows of weights; a plain list is one row, for all models."""
     flat = isinstance(value, list | tuple) and not any(isinstance(x, list | tuple) for x in value)
-    return _rows([value] if flat else value)
+    return rows([value] if flat else value)
 
 
 def _initial(value: Any) -> Any:
     """How many points to draw, the path of a file of points, or the points."""
     if isinstance(value, list | tuple):
-        return _rows(value) if value else 0
+        return rows(value) if value else 0
     if isinstance(value, str) or (type(value) is int and value >= 0):
         return value
     raise ValueError("should be a number of points (0 or more), a file, or a list of points")
 
 
-Points = Annotated[Rows, BeforeValidator(_rows)]
+Points = Annotated[Rows, BeforeValidator(rows)]
 Covariance = Annotated[float | Row | Rows, BeforeValidator(_covariance)]
 Coefficient = Annotated[Literal["paper"] | float | Row, BeforeValidator(_coefficient)]
 
@@ -112,8 +86,8 @@ class HumanConfig(Part):
     """
 
     law: Literal["mixture", "normal", "points"] = "mixture"
-    weights: Annotated[Row, BeforeValidator(_row)] | None = None
-    mean: Annotated[Row, BeforeValidator(_row)] | None = None
+    weights: Annotated[Row, BeforeValidator(row)] | None = None
+    mean: Annotated[Row, BeforeValidator(row)] | None = None
     covariance: Covariance | None = None
     points: str | Points | None = None
 
@@ -155,7 +129,7 @@ class GmmConfig(Part):
     components: Count | None = None
     means: Points | None = None
     covariance: Covariance = 1.0
-    dirichlet: Annotated[Row, BeforeValidator(_row)] = (1.0,)
+    dirichlet: Annotated[Row, BeforeValidator(row)] = (1.0,)
     weights: Annotated[Rows | None, BeforeValidator(_starts)] = None
     initial_points: Annotated[Any, BeforeValidator(_initial)] = 0
     human: HumanConfig = HumanConfig()
@@ -207,8 +181,8 @@ class GmmConfig(Part):
             raise ValueError(
                 f"dirichlet: {list(self.dirichlet)} should be one positive number, or {count}"
             )
-        for row in self.weights or ():
-            _shares(row, "weights")
+        for weights in self.weights or ():
+            _shares(weights, "weights")
         shape = np.shape(self.weights or 0)
         if self.weights is not None and shape not in ((self.models, count), (1, count)):
             raise ValueError(

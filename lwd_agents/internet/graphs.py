@@ -141,6 +141,20 @@ def _ring(names: Sequence[str], rng: object) -> Bools:
     return np.roll(np.eye(len(names), dtype=np.bool_), -1, axis=1)
 
 
+def _chain(names: Sequence[str], rng: object) -> Bools:
+    return np.eye(len(names), k=-1, dtype=np.bool_)
+
+
+def _two_blocks(names: Sequence[str], rng: object) -> Bools:
+    half = (len(names) + 1) // 2
+    if half == len(names):
+        raise ValueError("two blocks need 2 agents or more")
+    first = np.arange(len(names)) < half
+    may: Bools = first[:, None] == first[None]
+    may[half, half - 1] = True
+    return may
+
+
 def _around(middle: int, n: int) -> Bools:
     may = np.zeros((n, n), dtype=np.bool_)
     may[middle], may[:, middle] = True, True
@@ -236,7 +250,13 @@ GRAPHS: dict[str, Graph] = {
     "complete": Graph("all read all", _complete),
     "isolated": Graph("each reads itself alone", _isolated),
     "ring": Graph("each reads the one before it, the first the last", _ring),
+    "chain": Graph("each reads the one before it, the first reads no other", _chain),
     "star": Graph("the first reads all, the others read the first", _star),
+    "two-blocks": Graph(
+        "all read all of their half; over one bridge the first of the second half reads the last "
+        "of the first",
+        _two_blocks,
+    ),
     "cliques": Graph(
         "each reads its own class: classes [[a, b], [c]], or a size, taken in order",
         _cliques,

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from lwd_agents.report.learner_words import learner_lines
 from lwd_agents.report.summary import side_by_side
 from lwd_agents.report.wording import printable
 from lwd_agents.trajectory import Trajectory
@@ -29,7 +30,11 @@ def closing(trajectory: Trajectory, console: Console | None = None) -> None:
     _say(
         console,
         f"||D||_F: {_number(first)} at t = 0, {_number(last)} at {end}{change}; "
-        f"{share:.0%} of the Internet was written by the models.",
+        + (
+            f"{share:.0%} of the data was labelled by learners."
+            if trajectory.world == "graph"
+            else f"{share:.0%} of the Internet was written by the models."
+        ),
     )
     if trajectory.world == "llm":
         _stopped(trajectory, console)
@@ -39,6 +44,9 @@ def closing(trajectory: Trajectory, console: Console | None = None) -> None:
             _say(console, _ALONE)
         _answers(trajectory, console)
         _account(trajectory, console)
+    elif trajectory.world == "graph":
+        for line in learner_lines(trajectory.summary):
+            _say(console, printable(line))
     else:
         _replicates(trajectory, console)
     figures = sorted((trajectory.path / "figures").glob("*.png"))

@@ -82,8 +82,11 @@ def _of_replicates(trajectory: Trajectory) -> dict[str, Any]:
             found |= {
                 f"{side}norm_rms_first": float(rms[0]),
                 f"{side}norm_rms_last": float(rms[-1]),
-                f"{side}clips": int(trajectory.arrays[f"{side}clips"].sum()),
             }
+        if f"{side}clips" in trajectory.arrays:
+            found[f"{side}clips"] = int(trajectory.arrays[f"{side}clips"].sum())
+    if trajectory.world != "gmm":
+        return found
     ones = [line["t"] for line in trajectory.rounds[:-1] if 1 in line["k"].values()]
     return {**found, "k_is_one_at": ones}
 

@@ -16,13 +16,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lwd_agents.errors import BadInput
 from lwd_agents.theory.learning_graph import REAL, TOLERANCE, LearningGraph, shown
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -48,26 +51,39 @@ def rows_of(graph: LearningGraph, m: int | Sequence[int] | Integers) -> Integers
         BadInput: m is no whole number above 0, or a share above 0 gives no row: an edge of the
             graph would be lost, and with it the verdict.
     """
+    found: Integers = apportioned(graph, m).toarray()
+    return found
+
+
+def apportioned(graph: LearningGraph, m: int | Sequence[int] | Integers) -> csr_array:
+    """``rows_of`` as a sparse array, without explicit zeros."""
+    from scipy.sparse import csr_array
+
     n = len(graph.names)
     totals = np.asarray(m)
     if totals.dtype.kind not in "iu" or totals.shape not in ((), (n,)) or totals.min() < 1:
         given = str(m) if totals.ndim == 0 else f"of shape {totals.shape}"
         raise BadInput(f"m {given}: should be whole numbers above 0, one or {n}")
-    found = np.zeros((n, n + 1), dtype=np.int64)
-    starts, columns = graph.weights.indptr, graph.weights.indices
+    starts, columns = graph.weights.indptr.tolist(), graph.weights.indices.tolist()
+    weights, real = graph.weights.data.tolist(), graph.real.tolist()
+    indptr, indices, data = [0], list[int](), list[int]()
     for i, total in enumerate(np.broadcast_to(totals, (n,)).tolist()):
-        places = [*columns[starts[i] : starts[i + 1]].tolist(), n]
-        shares = [*graph.weights.data[starts[i] : starts[i + 1]].tolist(), float(graph.real[i])]
+        places, shares = columns[starts[i] : starts[i + 1]], weights[starts[i] : starts[i + 1]]
+        if real[i] > 0:
+            places, shares = [*places, n], [*shares, real[i]]
         counts = _apportioned(shares, total)
-        for place, share, count in zip(places, shares, counts, strict=True):
-            if share > 0 and count == 0:
-                source = REAL if place == n else graph.names[place]
-                raise BadInput(
-                    f"the share {share:g} that {shown(graph.names[i])} has of {shown(source)} is "
-                    f"no whole row of {total}; take more rows, about {int(np.ceil(1 / share))}"
-                )
-            found[i, place] = count
-    return found
+        if 0 in counts:
+            lost = counts.index(0)
+            source = REAL if places[lost] == n else graph.names[places[lost]]
+            raise BadInput(
+                f"the share {shares[lost]:g} that {shown(graph.names[i])} has of {shown(source)} "
+                f"is no whole row of {total}; take more rows, about "
+                f"{int(np.ceil(1 / shares[lost]))}"
+            )
+        indices += places
+        data += counts
+        indptr.append(len(indices))
+    return csr_array((data, indices, indptr), shape=(n, n + 1), dtype=np.int64)
 
 
 def _apportioned(shares: list[float], total: int) -> list[int]:

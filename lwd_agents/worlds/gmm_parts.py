@@ -12,13 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lwd_agents import resources, seeding
-from lwd_agents.blocks import Blocks, pieces, replicates_of, write_whole
 from lwd_agents.config import GmmConfig
 from lwd_agents.config.gmm import covariance_matrix
-from lwd_agents.engine import Round, advance, fill
+from lwd_agents.engine import Round
 from lwd_agents.errors import BadInput
 from lwd_agents.internet.readership import files, stretches
-from lwd_agents.kernels import compiled_before, run_key
+from lwd_agents.kernels import run_key
 from lwd_agents.worlds.gmm_points import Law, Plan, table_width
 
 if TYPE_CHECKING:
@@ -89,27 +88,12 @@ class GmmParts:
         """
         from lwd_agents.worlds.gmm import merged
         from lwd_agents.worlds.gmm_theory import theory
+        from lwd_agents.worlds.numeric import play
 
-        if not compiled_before():
-            say("compiling the kernels: only the first run on a machine, about half a minute")
-        steps, wanted, path = self.config.steps, self.config.replicates, journal.path
-        first = replicates_of(path) or min(wanted, self._most())
-        if journal.committed <= steps:
-            advance(self.world(range(first)), journal, steps, on_round)
-        parts = [journal.blocks.read()]
-        done = first
-        begun = pieces(path, first)
-        while done < wanted:
-            piece = begun.pop(0) if begun else range(done, min(wanted, done + self._most()))
-            say(f"replicates {piece.start + 1} to {piece.stop} of {wanted}")
-            blocks = Blocks(path, piece)
-            blocks.recover()
-            fill(self.world(piece), blocks, steps, on_round)
-            parts.append(blocks.read())
-            done = piece.stop
-        names = parts[-1].keys() if len(parts) > 1 else parts[0].keys()
-        block = merged({n: np.concatenate([part[n] for part in parts]) for n in names})
-        write_whole(path, {**block, **theory(self, block["weights"][:, 0]).arrays})
+        def whole(block: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+            return {**merged(block), **theory(self, block["weights"][:, 0]).arrays}
+
+        play(self.config, self.world, self._most(), whole, journal, on_round, say)
 
     def findings(self, trajectory: Trajectory) -> dict[str, Any]:
         """What the summary says of the theory: what it predicts, or why it does not apply."""

@@ -6,46 +6,23 @@ same random words. How arms and models are shared out to threads cannot change a
 
 from __future__ import annotations
 
-import functools
 import math
-import os
 import threading
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor, wait
-from typing import Any, Protocol
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lwd_agents.threads import each, threads
 from lwd_agents.worlds import gmm_kernel as kernel
 from lwd_agents.worlds import gmm_points as store
 from lwd_agents.worlds.gmm_parts import GmmParts
 from lwd_agents.worlds.gmm_points import Plan
+from lwd_agents.worlds.numeric import Arrays, arms
 
-Arrays = dict[str, NDArray[Any]]
 _SMALL = 2_000_000  # updates below which threads cost more than they bring
 _LONG = 1_000_000  # readings so long that fewer of them are held at a time
-
-
-def threads() -> int:
-    """The processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-class System(Protocol):
-    """What a world of mixtures moves. All arrays begin with the A arms."""
-
-    now: Arrays
-
-    def restore(self, history: Mapping[str, NDArray[Any]]) -> None:
-        """Take up after the last of some steps: arrays (A, S, ...) of the names in ``now``."""
-        ...
-
-    def advance(self, begin: int, end: int) -> Arrays:
-        """Go from step begin to step end; (A, end - begin, ...) by name, and ``clips`` (.., N)."""
-        ...
 
 
 class FixedSystem:
@@ -59,7 +36,7 @@ class FixedSystem:
     def __init__(self, parts: GmmParts, replicates: range) -> None:
         self._parts = parts
         self._plan = parts.plan
-        self._replicates, self._placebo = arms(parts, replicates)
+        self._replicates, self._placebo = arms(parts.config, replicates)
         copies = 2 if parts.config.placebo else 1
         self.now: Arrays = {"weights": np.concatenate([parts.starts(replicates)] * copies)}
         components = parts.plan.means.shape[0]
@@ -174,7 +151,7 @@ class MovingSystem:
 
         self._kernel = moving
         self._parts = parts
-        self._replicates, self._placebo = arms(parts, replicates)
+        self._replicates, self._placebo = arms(parts.config, replicates)
         plan, count = parts.plan, len(self._replicates)
         copies = 2 if parts.config.placebo else 1
         weights = np.concatenate([parts.starts(replicates)] * copies)
@@ -235,38 +212,3 @@ def joined(stretches: list[Arrays]) -> Arrays:
     if len(stretches) == 1:
         return stretches[0]
     return {name: np.concatenate([s[name] for s in stretches], axis=1) for name in stretches[0]}
-
-
-def arms(parts: GmmParts, replicates: range) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """The replicate of each arm, and whether it is a placebo: (A,) each."""
-    live = np.array(replicates, dtype=np.int64)
-    if not parts.config.placebo:
-        return live, np.zeros(len(live), dtype=np.bool_)
-    return np.concatenate([live, live]), np.repeat([False, True], len(live))
-
-
-@functools.cache
-def _pool(count: int) -> ThreadPoolExecutor:
-    """Threads that stay, and with them the memory that each has for its readings."""
-    return ThreadPoolExecutor(count)
-
-
-os.register_at_fork(after_in_child=_pool.cache_clear)  # threads don't follow into a fork
-
-
-def each(work: Callable[[Any], None], pieces: Iterable[Any]) -> None:
-    """Do every piece of work, on all processors; an interrupt stops what has not begun."""
-    pieces = list(pieces)
-    if len(pieces) < 2 or threads() == 1:
-        for piece in pieces:
-            work(piece)
-        return
-    futures = [_pool(threads()).submit(work, piece) for piece in pieces]
-    try:
-        for future in futures:
-            future.result()
-    except BaseException:
-        for future in futures:
-            future.cancel()
-        wait(futures)
-        raise

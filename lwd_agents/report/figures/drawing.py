@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from lwd_agents.errors import BadInput
 from lwd_agents.report.figures.registry import FIGURES, Figure, names_of
 from lwd_agents.report.figures.style import DPI, PAPER_DPI, styled
-from lwd_agents.report.figures.subject import Subject, subject_of
+from lwd_agents.report.figures.subject import CannotDraw, Subject, subject_of
 from lwd_agents.report.page.sources import DAMAGE
 from lwd_agents.trajectory import Trajectory
 
@@ -126,11 +126,24 @@ def _of_the_run(trajectory: Trajectory) -> dict[str, Drawing]:
         }
     from lwd_agents.report.figures import gmm as gmm_figures
 
+    if trajectory.world == "graph":
+        return _of_learners(trajectory)
     number = 4 if trajectory.manifest["config"]["components"] == 2 else 6
     return {
         f"figure{number}-norm.png": gmm_figures.norm_figure(trajectory),
         "figure5-histograms.png": gmm_figures.histograms_figure(trajectory),
     }
+
+
+def _of_learners(trajectory: Trajectory) -> dict[str, Drawing]:
+    from lwd_agents.report.figures import learners
+    from lwd_agents.report.figures.gmm import norm_figure
+
+    found = {"errors.png": learners.errors_figure(trajectory), "norm.png": norm_figure(trajectory)}
+    try:
+        return {"graph.png": learners.graph_figure(trajectory), **found}
+    except CannotDraw:  # too large for a page
+        return found
 
 
 def _formats(formats: Sequence[str]) -> list[str]:

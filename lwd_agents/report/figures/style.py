@@ -100,6 +100,8 @@ def title(trajectory: Trajectory) -> str:
             f"{name}: {config['models']} mixtures, B = {config['components']}, "
             f"L = {config['posts_per_step']}"
         )
+    if trajectory.world == "graph":
+        return f"{name}: {len(trajectory.agents)} learners, {config['estimator']['kind']}"
     return f"{name}, {len(trajectory.agents)} agents, L = {config['draws']}"
 
 

@@ -1,0 +1,174 @@
+"""Who collapses in a setting: a graph with its estimator, designs and rows (our reading).
+
+The graph alone decides for unbiased linear estimators whose Gram matrices are proportional and of
+full rank, and data that is replaced (``theory.graph_verdict``). Outside, the spectral radius of
+E[M (x) M] decides, M the random update of one round, where it can be computed; else nothing is
+claimed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lwd_agents.errors import BadInput
+from lwd_agents.theory.error_limits import CLOSE, moment_radius
+from lwd_agents.theory.error_recursion import one_round
+from lwd_agents.theory.graph_verdict import Verdict, verdict
+from lwd_agents.worlds.graph_parts import GraphParts, Stretch
+from lwd_agents.worlds.graph_theory import M_ESTIMATORS, described
+
+Basis = Literal["graph", "moments", "bound", "none"]
+_MOST = 1500  # rows of a map whose radius is computed
+_GROWN = (
+    "data accumulates, and no eigenvalue of a round's map has a real part above 1: no error grows"
+)
+_BOUND = (
+    "data accumulates on designs with proportional Gram matrices: no error variance exceeds "
+    "pi^2/6 of the largest that one round's fit has (ours)"
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Judgement:
+    """The verdict on a setting of n learners, from some round on.
+
+    Attributes:
+        first: the round from which the graph holds.
+        graph: the reading of the graph alone.
+        basis: what decides: ``graph``; ``moments``, the radius of E[M (x) M]; ``bound``, nobody's
+            error grows; or ``none``: nothing is claimed.
+        why: in a sentence.
+        radius: (n,) the radius of E[M (x) M] among each learner and its ancestors, where computed.
+    """
+
+    first: int
+    graph: Verdict
+    basis: Basis
+    why: str
+    radius: NDArray[np.float64] | None = None
+
+    @property
+    def applies(self) -> bool:
+        """Whether it says anything."""
+        return self.basis != "none"
+
+    @cached_property
+    def falls(self) -> NDArray[np.bool_] | None:
+        """(n,) whether each learner's error grows without bound; None where nothing is claimed."""
+        if self.basis == "none":
+            return None
+        if self.basis == "bound":
+            return np.zeros(len(self.graph.graph.names), dtype=np.bool_)
+        if self.radius is not None and self.basis == "moments":
+            return np.asarray(self.radius >= 1 - CLOSE)
+        return self.graph.structure.collapses
+
+    @property
+    def collapses(self) -> list[str] | None:
+        """The names of the learners that collapse; None where nothing is claimed."""
+        return self._names(True)
+
+    @property
+    def stable(self) -> list[str] | None:
+        """The names of the others."""
+        return self._names(False)
+
+    def _names(self, falls: bool) -> list[str] | None:
+        if self.falls is None:
+            return None
+        pairs = zip(self.graph.graph.names, self.falls.tolist(), strict=True)
+        return [name for name, one in pairs if one is falls]
+
+    def as_json(self) -> dict[str, Any]:
+        """As ``Verdict.as_json``, with what decides. ``collapses`` and ``stable`` are null where
+        nothing is claimed; ``moment_radius`` where it was not computed."""
+        found = self.graph.as_json()
+        names = self.graph.graph.names
+        radius = self.radius
+        if self.falls is None or (self.falls != self.graph.structure.collapses).any():
+            found["learns_collapse_from"] = {}
+        return {
+            **found,
+            "collapses": self.collapses,
+            "stable": self.stable,
+            "applies": self.applies,
+            "basis": self.basis,
+            "why": self.why,
+            "moment_radius": None
+            if radius is None
+            else dict(zip(names, radius.tolist(), strict=True)),
+        }
+
+
+def judgements(parts: GraphParts) -> list[Judgement]:
+    """The verdict on each graph of a setting, in the order of their rounds."""
+    return [_judged(parts, stretch) for stretch in parts.stretches]
+
+
+def _judged(parts: GraphParts, stretch: Stretch) -> Judgement:
+    reading = verdict(stretch.graph)
+    basis, why, radius = _decided(parts, stretch)
+    return Judgement(max(stretch.first, 0), reading, basis, why, radius)
+
+
+def _decided(parts: GraphParts, stretch: Stretch) -> tuple[Basis, str, NDArray[np.float64] | None]:
+    config, kind = parts.config, parts.kind
+    if kind == "ridge":
+        return "none", "ridge is biased: without real data it forgets the truth", None
+    if kind == "gaussian":
+        what = "without bias, its trace alone is kept in expectation"
+        if not config.estimator.unbiased:
+            what = "the covariance MLE is biased"
+        return "none", f"{what}: covariances shrink, whatever the means do", None
+    if config.regime != "replace":
+        return _accumulating(parts, stretch)
+    order = "to first order in 1/rows, " if kind in M_ESTIMATORS else ""
+    if config.mixing == "weight":
+        return "graph", f"{order}every source's own fit is unbiased", None
+    if kind in ("mean", "huber") or (kind, config.designs) == ("least-squares", "orthogonal"):
+        return "graph", f"{order}unbiased fits with proportional Gram matrices", None
+    if kind in ("logistic", "poisson") and config.designs == "redrawn":
+        return "graph", f"{order}unbiased fits with proportional expected information", None
+    return _by_moments(parts, stretch, order)
+
+
+def _accumulating(
+    parts: GraphParts, stretch: Stretch
+) -> tuple[Basis, str, NDArray[np.float64] | None]:
+    """All rows so far are fitted: e(t) = (t e(t-1) + M e(t-1) + noise) / (t + 1) grows like t^a, a
+    the largest real part of M's eigenvalues less 1, and not at all where a <= 0 (ours)."""
+    config = parts.config
+    none = f"the reading is of data that is replaced, not of {config.regime}"
+    if config.regime != "accumulate" or parts.kind not in ("least-squares", "mean"):
+        return "none", none, None
+    if config.designs == "redrawn":
+        return "none", f"{none} with redrawn designs", None
+    if config.designs == "fixed":
+        if len(parts.names) * config.features > _MOST:
+            return "none", none, None
+        mixing, _ = one_round(described(parts, stretch, placebo=False, replicate=0))
+        if np.linalg.eigvals(mixing).real.max() > 1 + CLOSE:
+            return "none", f"{none}; with the first replicate's designs an error grows", None
+        return "bound", f"{_GROWN}, with the first replicate's designs (ours)", None
+    return "bound", _BOUND, None
+
+
+def _by_moments(
+    parts: GraphParts, stretch: Stretch, order: str
+) -> tuple[Basis, str, NDArray[np.float64] | None]:
+    redrawn = parts.config.designs == "redrawn"
+    size = len(parts.names) * (1 if redrawn else parts.config.features)
+    if size > _MOST:
+        return "none", f"{size:,} dimensions are too many for the radius of E[M (x) M]", None
+    try:
+        radius = moment_radius(described(parts, stretch, placebo=False, replicate=0))
+    except BadInput as error:
+        return "none", str(error), None
+    designs = "redrawn designs" if redrawn else "the first replicate's designs"
+    why = f"{order}the spectral radius of E[M (x) M] with {designs} decides"
+    return "moments", why, radius

@@ -1,0 +1,382 @@
+"""Rounds of least squares and of means from sufficient statistics: a few sums for many rows.
+
+For Gaussian noise a fit depends on its rows through their Gram matrices G_e = X_e'X_e, an edge e
+each, and the sums X_e'y_e alone. Given the design, X'y = sum_e G_e theta_e + s G^1/2 z with z
+standard normal: d numbers for a cell's noise, however many its rows are. Of redrawn rows N(0, I)
+the Gram matrices are independent Wishart matrices, drawn by Bartlett's factor: d (d + 1)/2 numbers
+an edge. The law of the fits is that of the rows' own (tests compare both).
+
+``history`` is one arm's parameters (T + 1, n, P), and a kernel fills the rounds first .. last of
+it. Replaying, it takes them as given, and brings only what accumulates up to date. Randomness is a
+function of (round, cell, replicate): see ``lwd_agents.kernels``.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lwd_agents.kernels import compiled, inlined, stamp
+from lwd_agents.randoms import Scratch, chi_squares, normals, scratch
+from lwd_agents.worlds.graph_algebra import backward, cholesky, factor, forward
+from lwd_agents.worlds.graph_cells import Cells
+
+FIT, DESIGN, CHI = 0, 1, 2  # what numbers are for
+Floats = NDArray[np.float64]
+
+
+class Memory(NamedTuple):
+    """What one thread needs: numbers of a round or of a cell, and small matrices."""
+
+    random: Scratch
+    z: Floats
+    chi: Floats
+    freedom: Floats
+    gram: Floats
+    low: Floats
+    b: Floats
+    u: Floats
+
+
+def memory(cells: Cells, d: int) -> Memory:
+    """Memory for cells of d features."""
+    edges = int(np.diff(cells.start).max(initial=1))
+    most = max(len(cells.total) * d, edges * d * (d + 1) // 2 + (edges + 1) * d)
+    chis = edges * d
+    return Memory(
+        scratch(max(most, 2 * chis)), np.empty(max(most, 2 * chis)), np.empty(chis),
+        np.empty(chis), np.empty((d, d)), np.empty((d, d)), np.empty(d), np.empty((chis, d)),
+    )  # fmt: skip
+
+
+class Designs(NamedTuple):
+    """Designs of one arm that come again each round (designs ``fixed``), S a cell's X'X + penalty.
+
+    Attributes:
+        share: (E, d, d) S^-1 G_e of each edge, transposed.
+        root: (C, d, d) S^-1 L of each cell, L L' = X'X, transposed.
+    """
+
+    share: Floats
+    root: Floats
+
+
+@compiled
+def proportional(cells, setting, history, first, last, sums, counts, replay, replicate, memory):
+    """Designs whose Gram matrices are m_e I; means of points are the same, a coordinate each.
+
+    Args:
+        sums, counts: (C, d), (C,) X'y and the rows of all rounds so far.
+    """
+    d, many = setting.truth.shape[0], cells.total.shape[0]
+    z = memory.z[: many * d]
+    for t in range(first, last + 1):
+        normals(z, memory.random, 0, stamp(t, FIT), np.uint64(0), np.uint64(replicate), setting.key)
+        if not replay:
+            history[t] = 0.0
+        for c in range(many):
+            spread = setting.noise * math.sqrt(cells.total[c])
+            if not setting.accumulates:
+                counts[c] = 0.0
+                sums[c] = 0.0
+            counts[c] += cells.total[c]
+            for k in range(d):
+                sums[c, k] += spread * z[c * d + k]
+            for e in range(cells.start[c], cells.start[c + 1]):
+                j, m = cells.source[e], np.float64(cells.rows[e])
+                labels = setting.truth if j < 0 else history[t - 1, j]
+                for k in range(d):
+                    sums[c, k] += m * labels[k]
+            if not replay:
+                scale = cells.weight[c] / (counts[c] + setting.penalty)
+                for k in range(d):
+                    history[t, cells.owner[c], k] += scale * sums[c, k]
+
+
+@compiled
+def fixed(cells, setting, designs, history, first, last, sums, counts, replay, replicate, memory):
+    """The same designs each round: the fit of all rows so far is the mean of the rounds' fits.
+
+    Args:
+        sums, counts: (C, d), (C,) of the rounds' fits so far, and their number.
+    """
+    d, many = setting.truth.shape[0], cells.total.shape[0]
+    z = memory.z[: many * d]
+    for t in range(first, last + 1):
+        normals(z, memory.random, 0, stamp(t, FIT), np.uint64(0), np.uint64(replicate), setting.key)
+        if not replay:
+            history[t] = 0.0
+        for c in range(many):
+            if not setting.accumulates:
+                counts[c] = 0.0
+                sums[c] = 0.0
+            counts[c] += 1.0
+            _add(sums[c], designs.root[c], z[c * d : c * d + d], setting.noise)
+            for e in range(cells.start[c], cells.start[c + 1]):
+                j = cells.source[e]
+                labels = setting.truth if j < 0 else history[t - 1, j]
+                _add(sums[c], designs.share[e], labels, 1.0)
+            if not replay:
+                scale = cells.weight[c] / counts[c]
+                for k in range(d):
+                    history[t, cells.owner[c], k] += scale * sums[c, k]
+
+
+@inlined
+def _add(out, rows, numbers, scale):
+    """Add scale * sum_l numbers_l rows_l to ``out``, four at once in vector registers."""
+    d = out.shape[0]
+    k = 0
+    while k + 4 <= d:
+        a = b = c = e = 0.0
+        for q in range(d):
+            w = numbers[q]
+            a += w * rows[q, k]
+            b += w * rows[q, k + 1]
+            c += w * rows[q, k + 2]
+            e += w * rows[q, k + 3]
+        out[k] += scale * a
+        out[k + 1] += scale * b
+        out[k + 2] += scale * c
+        out[k + 3] += scale * e
+        k += 4
+    while k < d:
+        a = 0.0
+        for q in range(d):
+            a += numbers[q] * rows[q, k]
+        out[k] += scale * a
+        k += 1
+
+
+@inlined
+def _squares(rows, gram):
+    """X'X of some rows: its lower triangle, and a little beside it."""
+    d = rows.shape[1]
+    for i in range(d):
+        q = 0
+        while q <= i:
+            if q + 4 <= d:
+                a = b = c = e = 0.0
+                for k in range(rows.shape[0]):
+                    w = rows[k, i]
+                    a += w * rows[k, q]
+                    b += w * rows[k, q + 1]
+                    c += w * rows[k, q + 2]
+                    e += w * rows[k, q + 3]
+                gram[i, q] = a
+                gram[i, q + 1] = b
+                gram[i, q + 2] = c
+                gram[i, q + 3] = e
+                q += 4
+            else:
+                a = 0.0
+                for k in range(rows.shape[0]):
+                    a += rows[k, i] * rows[k, q]
+                gram[i, q] = a
+                q += 1
+
+
+@compiled
+def prepare(cells, rows, offsets, penalty, share, root, low, plain):
+    """Fill ``share`` and ``root`` of ``Designs`` from a design's rows.
+
+    Args:
+        rows, offsets: (rows, d) of all cells, edge after edge, and where each cell's begin.
+        low, plain: (d, d) memory.
+
+    Returns:
+        The cell whose design is singular, or -1.
+    """
+    d = rows.shape[1]
+    for c in range(cells.total.shape[0]):
+        whole, at = root[c], offsets[c]
+        whole[:] = 0.0
+        for e in range(cells.start[c], cells.start[c + 1]):
+            gram = share[e]
+            gram[:] = 0.0
+            for r in range(at, at + cells.rows[e]):
+                for i in range(d):
+                    for q in range(d):
+                        gram[i, q] += rows[r, i] * rows[r, q]
+            at += cells.rows[e]
+            whole += gram
+        if not cholesky(whole, low, penalty):
+            return c
+        factor(whole, plain)
+        for k in range(d):
+            for e in range(cells.start[c], cells.start[c + 1]):
+                forward(low, share[e, k])
+                backward(low, share[e, k])
+            for i in range(d):
+                whole[k, i] = plain[i, k]
+            forward(low, whole[k])
+            backward(low, whole[k])
+    return -1
+
+
+@compiled
+def _draw(cells, setting, t, c, d, less, replicate, memory):
+    """The numbers of a cell's Wishart factors, column by column, and d more for its noise.
+
+    Of an edge of m rows the factor A has min(m - less, d) columns; column k has the root of a
+    chi-square number with m - less - k degrees of freedom, and d - k - 1 normal numbers below.
+    """
+    many, normal = 0, d
+    for e in range(cells.start[c], cells.start[c + 1]):
+        for k in range(min(cells.rows[e] - less, d)):
+            memory.freedom[many] = cells.rows[e] - less - k
+            many += 1
+            normal += d - k - 1
+        normal += d * less
+    chi, c2, c3 = memory.chi[:many], np.uint64(c), np.uint64(replicate)
+    chi_squares(
+        chi, memory.freedom[:many], memory.z[: 2 * many], memory.random, 0, stamp(t, CHI), c2, c3,
+        setting.key,
+    )  # fmt: skip
+    for j in range(many):
+        chi[j] = math.sqrt(chi[j])
+    normals(memory.z[:normal], memory.random, 0, stamp(t, DESIGN), c2, c3, setting.key)
+
+
+@compiled
+def redrawn(cells, setting, history, first, last, sums, grams, replay, replicate, memory):
+    """Rows N(0, I), drawn anew each round; returns the cell whose Gram matrix is singular, or -1.
+
+    Args:
+        sums, grams: (C, d), (C, d, d) X'y and X'X of all rounds so far; of grams the lower
+            triangle.
+    """
+    d = setting.truth.shape[0]
+    gram, low, b = memory.gram, memory.low, memory.b
+    for t in range(first, last + 1):
+        if not replay:
+            history[t] = 0.0
+        for c in range(cells.total.shape[0]):
+            _draw(cells, setting, t, c, d, 0, replicate, memory)
+            b[:] = 0.0
+            at, number = d, 0
+            for e in range(cells.start[c], cells.start[c + 1]):
+                j = cells.source[e]
+                labels = setting.truth if j < 0 else history[t - 1, j]
+                for k in range(min(cells.rows[e], d)):
+                    u = memory.u[number]
+                    u[:k] = 0.0
+                    u[k] = memory.chi[number]
+                    value = u[k] * labels[k]
+                    for i in range(k + 1, d):
+                        u[i] = memory.z[at]
+                        at += 1
+                        value += u[i] * labels[i]
+                    for i in range(k, d):
+                        b[i] += u[i] * value
+                    number += 1
+            _squares(memory.u[:number], gram)
+            if not cholesky(gram, low, 0.0):
+                return c
+            for i in range(d):
+                for k in range(i + 1):
+                    b[i] += setting.noise * low[i, k] * memory.z[k]
+            if setting.accumulates:
+                for i in range(d):
+                    sums[c, i] += b[i]
+                    b[i] = sums[c, i]
+                    for k in range(i + 1):
+                        grams[c, i, k] += gram[i, k]
+                        gram[i, k] = grams[c, i, k]
+            if replay:
+                continue
+            if (setting.accumulates or setting.penalty > 0.0) and not cholesky(
+                gram, low, setting.penalty
+            ):
+                return c
+            forward(low, b)
+            backward(low, b)
+            for k in range(d):
+                history[t, cells.owner[c], k] += cells.weight[c] * b[k]
+    return -1
+
+
+@compiled
+def gaussian(cells, setting, less, history, first, last, means, scatters, counts, replay,
+             replicate, memory, factors):  # fmt: skip
+    """Means and covariances of points: a parameter is (mean, covariance), d + d^2 numbers.
+
+    Args:
+        less: 1 where a scatter is divided by one less than the points, else 0.
+        means, scatters, counts: (C, d), (C, d, d), (C,) of all points so far; scatters are sums of
+            squares about the mean.
+        factors: (n + 1, d, d) memory; the last is the truth's.
+    """
+    n, d = history.shape[1], memory.b.shape[0]
+    gram, mean, u, turned = memory.gram, memory.b, memory.u[0], memory.low[0]
+    factors[n] = 0.0
+    for k in range(d):
+        factors[n, k, k] = setting.noise
+    for t in range(first, last + 1):
+        for i in range(n if t else 0):
+            factor(history[t - 1, i, d:].reshape(d, d), factors[i])
+        if not replay:
+            history[t] = 0.0
+        for c in range(cells.total.shape[0]):
+            _draw(cells, setting, t, c, d, 1, replicate, memory)
+            if not setting.accumulates:
+                counts[c] = 0.0
+                means[c] = 0.0
+                scatters[c] = 0.0
+            at, number = 0, 0
+            for e in range(cells.start[c], cells.start[c + 1]):
+                j, m = cells.source[e], np.float64(cells.rows[e])
+                low = factors[n if j < 0 else j]
+                centre = setting.truth if j < 0 else history[t - 1, j]
+                gram[:] = 0.0
+                for k in range(d):
+                    value = 0.0
+                    for q in range(k + 1):
+                        value += low[k, q] * memory.z[at + q]
+                    mean[k] = centre[k] + value / math.sqrt(m)
+                at += d
+                for k in range(min(cells.rows[e] - 1, d)):
+                    u[k] = memory.chi[number]
+                    number += 1
+                    for i in range(k + 1, d):
+                        u[i] = memory.z[at]
+                        at += 1
+                    for i in range(k, d):
+                        value = 0.0
+                        for q in range(k, i + 1):
+                            value += low[i, q] * u[q]
+                        turned[i] = value
+                    for i in range(k, d):
+                        for q in range(k, i + 1):
+                            gram[i, q] += turned[i] * turned[q]
+                _merge(means[c], scatters[c], counts, c, mean, gram, m)
+            if replay:
+                continue
+            owner, w = cells.owner[c], cells.weight[c]
+            scale = w / (counts[c] - less)
+            for i in range(d):
+                history[t, owner, i] += w * means[c, i]
+                for q in range(i + 1):
+                    value = scale * scatters[c, i, q]
+                    history[t, owner, d + d * i + q] += value
+                    if q < i:
+                        history[t, owner, d + d * q + i] += value
+
+
+@compiled
+def _merge(mean, scatter, counts, c, more, its, m):
+    """Take m points with the mean ``more`` and the scatter ``its`` in; nothing cancels."""
+    before = counts[c]
+    counts[c] = before + m
+    share = m / counts[c]
+    d = mean.shape[0]
+    for i in range(d):
+        more[i] -= mean[i]
+    for i in range(d):
+        for q in range(i + 1):
+            scatter[i, q] += its[i, q] + before * share * more[i] * more[q]
+    for i in range(d):
+        mean[i] += share * more[i]
