@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from lwd_agents.report.live.server import watch
     from lwd_agents.report.page.making import page
     from lwd_agents.report.tables.export import export, read_table
-    from lwd_agents.theory.graph_verdict import verdict
     from lwd_agents.trajectory import Trajectory, load
+    from lwd_agents.verdicts import verdict
 
 __version__ = "0.1.0"
 __all__ = [
@@ -64,7 +64,7 @@ _HOMES = {  # what is imported at first use, and from where
     "read_table": "report.tables.export",
     "run": "laboratory",
     "test": "inference.verdict",
-    "verdict": "theory.graph_verdict",
+    "verdict": "verdicts",
     "watch": "report.live.server",
 }
 

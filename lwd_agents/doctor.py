@@ -23,6 +23,7 @@ def examine() -> Iterator[tuple[str, bool, str]]:
         "embedding": _embedding,
         "store": _store,
         "mixtures": _mixtures,
+        "learners": _learners,
     }
     for name, check in checks.items():
         try:
@@ -35,7 +36,8 @@ def _versions() -> str:
     from lwd_agents.manifest import versions
 
     return ", ".join(
-        f"{name} {version}" for name, version in {**versions("llm"), **versions("gmm")}.items()
+        f"{name} {version}"
+        for name, version in {**versions("llm"), **versions("gmm"), **versions("graph")}.items()
     )
 
 
@@ -96,3 +98,12 @@ def _mixtures() -> str:
     with tempfile.TemporaryDirectory() as folder:
         norm = run("figure4", out=Path(folder) / "run", steps=20).norm
         return f"compiled; ||D||_F {norm[0]:.4f} at t = 0, {norm[-1]:.4f} at t = 20"
+
+
+def _learners() -> str:
+    from lwd_agents.laboratory import run
+
+    with tempfile.TemporaryDirectory() as folder:
+        done = run("ring", out=Path(folder) / "run", steps=20, replicates=20)
+        first, last = (done.arrays["error"][:, t].mean() for t in (0, -1))
+        return f"compiled; error {first:.4f} at t = 0, {last:.4f} at t = 20"

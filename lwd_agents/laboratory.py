@@ -73,7 +73,8 @@ def run(
         if journal is not None and _complete(journal, config):
             shown.phase(f"{path}: this run is complete; {_beyond(journal)}")
             return load(path)
-        shown.phase(f"{described.name}: loading the models")
+        if isinstance(config, LlmConfig):
+            shown.phase(f"{described.name}: loading the models")
         given = {"retriever": retriever, "embeddings": embeddings, "callbacks": callbacks}
         parts = _parts(config, path, journal, models, given, shown.phase)
         if journal is None:

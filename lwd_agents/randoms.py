@@ -143,24 +143,39 @@ def chi_squares(out, freedom, spare, memory, first, c1, c2, c3, key):
         x0, x1, _, _ = philox(np.uint64(later + j), c1, c2, c3, key[0], key[1])
         memory.radius[j] = unit(x0, x1)
     later += n
+    uniform = memory.radius
+    for j in range(n):  # without branches, so that vector registers do it
+        a = 0.5 * freedom[j] - 1.0 / 3.0
+        x = spare[j]
+        v = 1.0 + x / math.sqrt(9.0 * max(a, 1.0))
+        square = x * x
+        taken = (uniform[j] < 1.0 - 0.0331 * square * square) & (v > 0.0)
+        out[j] = 2.0 * a * v * v * v if taken else -1.0
     for j in range(n):
         nu = freedom[j]
         if nu < 3.0:
             u = spare[j] * spare[j]
             out[j] = 0.0 if nu == 0.0 else u if nu == 1.0 else u + spare[n + j] * spare[n + j]
-            continue
-        a = 0.5 * nu - 1.0 / 3.0
-        c = 1.0 / math.sqrt(9.0 * a)
-        value = _tried(spare[j], memory.radius[j], a, c)
-        attempt = 0
-        while value < 0.0 and attempt < _TRIES:
-            block = np.uint64(later + 2 * (j * _TRIES + attempt))
-            x0, x1, x2, x3 = philox(block, c1, c2, c3, key[0], key[1])
-            x, _ = normal_pair(x0, x1, x2, x3)
-            x0, x1, x2, x3 = philox(block + np.uint64(1), c1, c2, c3, key[0], key[1])
-            value = _tried(x, unit(x0, x1), a, c)
-            attempt += 1
-        out[j] = 2.0 * value
+        elif out[j] < 0.0:
+            first = later + 2 * j * _TRIES
+            out[j] = _again(spare[j], uniform[j], nu, first, c1, c2, c3, key)
+
+
+@compiled
+def _again(x, u, nu, first, c1, c2, c3, key):
+    """A chi-square number whose first try was not taken at once."""
+    a = 0.5 * nu - 1.0 / 3.0
+    c = 1.0 / math.sqrt(9.0 * a)
+    value = _tried(x, u, a, c)
+    for attempt in range(_TRIES):
+        if value >= 0.0:
+            break
+        block = np.uint64(first + 2 * attempt)
+        x0, x1, x2, x3 = philox(block, c1, c2, c3, key[0], key[1])
+        x, _ = normal_pair(x0, x1, x2, x3)
+        x0, x1, x2, x3 = philox(block + np.uint64(1), c1, c2, c3, key[0], key[1])
+        value = _tried(x, unit(x0, x1), a, c)
+    return 2.0 * value
 
 
 @inlined

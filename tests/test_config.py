@@ -103,7 +103,7 @@ def test_a_file_that_is_no_experiment(tmp_path: Any, content: bytes, words: str)
 
 
 def test_an_unknown_preset_answers_with_the_choices() -> None:
-    with pytest.raises(BadInput, match="figure4, figure5, figure6, paper, pocket, smol"):
+    with pytest.raises(BadInput, match="figure6, flip, golden-ratio, paper, pi-squared"):
         read_experiment("pockt")
 
 

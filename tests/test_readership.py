@@ -344,7 +344,7 @@ def test_a_graph_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     ["rng", 3, None, [], {}, {"edges": [["a"]]}, {"edge": []}, {"edges": "ab"}, {"graph": "rng"}],
 )
 def test_what_is_no_readership(value: object) -> None:
-    with pytest.raises(ValueError, match="choices: complete, isolated, ring, star") as caught:
+    with pytest.raises(ValueError, match="choices: complete, isolated, ring, chain") as caught:
         checked(value)
     assert "\n" not in str(caught.value)
 

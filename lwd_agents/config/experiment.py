@@ -33,6 +33,7 @@ _INSTEAD = {
     "reading.beta": ("reading.k",),
     "graph": ("readership", "real", "own", "learners"),
     "readership": ("graph",),
+    "rows by edge": ("readership", "real", "own", "learners"),
 }
 # A single value of these keys is short for a mapping with one key.
 _SHORT = {"stop": "rule", "estimator": "kind"}
@@ -74,7 +75,9 @@ class Experiment:
                 here = here[part]
         laid = ".".join(parts)
         self.origins[laid] = origin
-        for other in _INSTEAD.get(laid, ()) if value is not None else ():
+        by_edge = laid == "rows" and isinstance(value, list)
+        others = _INSTEAD.get("rows by edge" if by_edge else laid, ())
+        for other in others if value is not None else ():
             if other not in self.origins:
                 inside, _, last = f".{other}".rpartition(".")
                 (self.values[inside[1:]] if inside else self.values).pop(last, None)

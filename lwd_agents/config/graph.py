@@ -38,13 +38,19 @@ def _edges(value: Any, last: Callable[[Any], Any]) -> list[list[Any]]:
     for edge in value:
         if not isinstance(edge, list | tuple) or len(edge) != 3:
             raise ValueError(f"{edge!r}: an edge should be [source, target, number]")
-    return [[name(source), name(target), last(number)] for source, target, number in value]
+    found = []
+    for edge in value:
+        try:
+            found.append([name(edge[0]), name(edge[1]), last(edge[2])])
+        except ValueError as error:
+            raise ValueError(f"the edge {list(edge)!r}: {error}") from None
+    return found
 
 
 def _weight(value: Any) -> float:
     found = finite(value)
     if found < 0:
-        raise ValueError(f"{value!r}: a weight should be 0 or more")
+        raise ValueError("a weight should be 0 or more")
     return found
 
 
@@ -86,7 +92,18 @@ def _schedule(given: Mapping[Any, Any]) -> dict[str, Any]:
 def _share(value: Any) -> float:
     found = finite(value)
     if not 0 <= found <= 1:
-        raise ValueError(f"{value!r}: a share should be from 0 to 1")
+        raise ValueError("a share should be from 0 to 1")
+    return found
+
+
+def _by_name(value: Mapping[Any, Any], each: Callable[[Any], Any]) -> dict[str, Any]:
+    """A value for each learner named."""
+    found = {}
+    for key, item in value.items():
+        try:
+            found[name(key)] = each(item)
+        except ValueError as error:
+            raise ValueError(f"{key}: {item!r}: {error}") from None
     return found
 
 
@@ -94,7 +111,7 @@ def _real(value: Any) -> Any:
     """One share for all, or a share by learner."""
     if value is None or not isinstance(value, Mapping):
         return None if value is None else _share(value)
-    return {name(key): _share(share) for key, share in value.items()}
+    return _by_name(value, _share)
 
 
 def _own(value: Any) -> Any:
@@ -103,14 +120,14 @@ def _own(value: Any) -> Any:
 
 def _whole(value: Any) -> int:
     if type(value) is not int or not 1 <= value <= _MOST_ROWS:
-        raise ValueError(f"{value!r}: rows should be a whole number of 1 or more")
+        raise ValueError("rows should be a whole number of 1 or more")
     return value
 
 
 def _rows(value: Any) -> Any:
     """One number for all learners, one by learner, or one by edge."""
     if isinstance(value, Mapping):
-        return {name(key): _whole(number) for key, number in value.items()}
+        return _by_name(value, _whole)
     if isinstance(value, list | tuple) and value:
         return _edges(value, _whole)
     return _whole(value)

@@ -147,11 +147,9 @@ def _chain(names: Sequence[str], rng: object) -> Bools:
 
 def _two_blocks(names: Sequence[str], rng: object) -> Bools:
     half = (len(names) + 1) // 2
-    if half == len(names):
-        raise ValueError("two blocks need 2 agents or more")
     first = np.arange(len(names)) < half
     may: Bools = first[:, None] == first[None]
-    may[half, half - 1] = True
+    may[half : half + 1, half - 1] = True
     return may
 
 

@@ -23,19 +23,20 @@ def tell(found: Found, console: Console | None = None) -> None:
 
 def lines(found: Found) -> list[str]:
     """The verdict on a graph, line by line."""
-    told = [headline(found), ""]
+    told = [f"from t = {one['from']}: {headline(one)}" for one in found.get("graphs", [])]
+    told = [*(told or [headline(found)]), *_decided(found), ""]
     told += _section(
         "unstable sources (nothing enters them, and no member has real data)",
         [_listed(members) for members in found["unstable_sources"]],
     )
     inside = {name for members in found["unstable_sources"] for name in members}
-    led = [name for name in found["collapses"] if name not in inside]
+    led = [name for name in found["learns_collapse_from"] if name not in inside]
     told += _section(
         "how collapse reaches the others (a shortest path each)",
         [_path(found["learns_collapse_from"], name) for name in led[:_MOST]],
         len(led),
     )
-    told += _radii(found)
+    told += _radii(found) if found["basis"] == "graph" else _moment_radii(found)
     if "changes" in found:
         told += _changes(found["changes"])
     if "bounded" in found:
@@ -45,10 +46,37 @@ def lines(found: Found) -> list[str]:
 
 def headline(found: Found) -> str:
     """``3 of 6 learners collapse: a, b, c``."""
+    if found["collapses"] is None:
+        return "no verdict is claimed"
     falling, n = found["collapses"], len(found["collapses"]) + len(found["stable"])
     if not falling:
         return f"no learner collapses ({count(n, 'learner')})"
-    return f"{len(falling):,} of {count(n, 'learner')} collapse: {_listed(falling)}"
+    verb = "collapses" if len(falling) == 1 else "collapse"
+    return f"{len(falling):,} of {count(n, 'learner')} {verb}: {_listed(falling)}"
+
+
+def _decided(found: Found) -> list[str]:
+    """What decides, of an experiment; what the graph alone would have said, where it does not."""
+    if "why" not in found:
+        return []
+    told = [f"{'because' if found['applies'] else 'why'}: {found['why']}"]
+    alone = [name for name, radius in found["spectral_radius"].items() if radius == 1]
+    if found["basis"] != "graph" and found["collapses"] != alone:
+        told.append(f"(the graph alone would say: {_listed(alone) or 'nobody'})")
+    return told
+
+
+def _moment_radii(found: Found) -> list[str]:
+    """Those nearest to 1, and above, first."""
+    radius = found["moment_radius"]
+    if radius is None:
+        return []
+    names = sorted(radius, key=lambda name: -radius[name])
+    return _section(
+        "spectral radius of E[M (x) M], each with its ancestors (errors grow from 1 on)",
+        [f"{_cut(name)}: {_radius(radius[name])}" for name in names[:_MOST]],
+        len(names),
+    )
 
 
 def _radii(found: Found) -> list[str]:
@@ -65,7 +93,7 @@ def _radii(found: Found) -> list[str]:
 
 
 def _radius(value: float) -> str:
-    return f"1 - {1 - value:.2g}" if value > 0.999 else f"{value:.4g}"
+    return f"1 - {1 - value:.2g}" if 0.999 < value < 1 else f"{value:.4g}"
 
 
 def _changes(found: Found) -> list[str]:

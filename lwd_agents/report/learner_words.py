@@ -36,7 +36,8 @@ def _verdict(one: Found, several: bool) -> str:
         return f"{since}: none is claimed: {one['why']}."
     falling = one["collapses"]
     n = len(falling) + len(one["stable"])
-    who = f"{len(falling)} of {count(n, 'learner')} collapse" if falling else "no learner collapses"
+    verb = "collapses" if len(falling) == 1 else "collapse"
+    who = f"{len(falling)} of {count(n, 'learner')} {verb}" if falling else "no learner collapses"
     names = f" ({_names(falling)})" if falling and len(falling) < n else ""
     return f"{since}: {who}{names}: {one['why']}."
 

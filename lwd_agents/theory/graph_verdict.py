@@ -12,9 +12,10 @@ weights among it and its ancestors have the spectral radius 1. The theorem's bod
 both forms are ours, and agree on thousands of random graphs.
 
 It holds for unbiased linear estimators whose Gram matrices are proportional and of full rank.
-Elsewhere the spectral radius of E[M (x) M] decides, M the random update of one round, and this
-module doesn't compute it: redrawn designs with few rows, designs of deficient rank, biased
-estimators (ridge, the covariance MLE), data that accumulates.
+Elsewhere the spectral radius of E[M (x) M] decides, M the random update of one round
+(`error_limits`, and for an experiment `worlds.graph_judgement`): redrawn designs with few rows,
+designs of deficient rank; or the reading doesn't apply: biased estimators (ridge, the covariance
+MLE), data that accumulates.
 """
 
 from __future__ import annotations
@@ -37,9 +38,10 @@ CONDITIONS = (
     "our reading of arXiv 2605.20151, whose theorem we have not seen",
     "holds for unbiased linear estimators with proportional Gram matrices of full rank, and data "
     "that is replaced each round",
-    "does not apply to redrawn designs with few rows, designs of deficient rank, ridge, the "
-    "covariance MLE, or data that accumulates: there the spectral radius of E[M (x) M] decides, "
-    "M the random update of one round",
+    "with redrawn designs of few rows, or designs of deficient rank, the spectral radius of "
+    "E[M (x) M] decides, M the random update of one round; with ridge, the covariance MLE or data "
+    "that accumulates it says nothing (lwd verdict GRAPH --set designs=redrawn --set rows=14 asks "
+    "for a setting)",
 )
 Integers = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -126,6 +128,8 @@ class Verdict:
                 names[i]: names[before[i]] if before[i] >= 0 else None
                 for i in np.flatnonzero(self.structure.collapses)
             },
+            "applies": True,
+            "basis": "graph",
             "conditions": list(CONDITIONS),
         }
 

@@ -21,7 +21,7 @@ from lwd_agents.worlds.graph_system import LearnerSystem
 from lwd_agents.worlds.numeric import MOST_BYTES, Arrays, NumericWorld
 
 _WORK = 2_000_000_000  # multiplications after which what was computed is committed
-_MOST_PARAMETERS = 4096  # numbers of a line of rounds.jsonl
+_MOST_NUMBERS = 4096  # of one kind in a line of rounds.jsonl
 
 
 class GraphWorld(NumericWorld):
@@ -72,10 +72,10 @@ class GraphWorld(NumericWorld):
             "k": dict(zip(parts.names, k, strict=True)),
             "norm": float(now["norm"]),
             "distances": distances(X).tolist() if n * n <= MOST_DISTANCES else None,
-            "error": now["error"].tolist(),
+            "error": now["error"].tolist() if n <= _MOST_NUMBERS else None,
             "drift": float(now["drift"]),
         }
-        if parameters.size <= _MOST_PARAMETERS:
+        if parameters.size <= _MOST_NUMBERS:
             line["parameters"] = parameters.tolist()
         return line
 

@@ -8,6 +8,22 @@ from lwd_agents.kernels import compiled
 
 
 @compiled
+def squares(a, b, first, last, out):
+    """The lower triangle of A B' over the columns first .. last - 1 of A and B (d, m).
+
+    Whole arrays are given, not slices: their rows are then known to be contiguous, and long sums
+    along them are fast.
+    """
+    for i in range(a.shape[0]):
+        x = a[i][first:last]
+        for k in range(i + 1):
+            y, value = b[k][first:last], 0.0
+            for r in range(x.shape[0]):
+                value += x[r] * y[r]
+            out[i, k] = value
+
+
+@compiled
 def cholesky(a, out, ridge):
     """The lower triangle L of a + ridge I = L L'; False where a pivot is not above rounding.
 
@@ -71,3 +87,27 @@ def backward(low, b):
         for k in range(i + 1, d):
             value -= low[k, i] * b[k]
         b[i] = value / low[i, i]
+
+
+@compiled
+def solve(low, rows):
+    """(L L')^-1 rows in place, of rows (d, w): all w columns at once."""
+    d, w = rows.shape
+    for i in range(d):
+        mine = rows[i]
+        for k in range(i):
+            other, share = rows[k], low[i, k]
+            for q in range(w):
+                mine[q] -= share * other[q]
+        share = 1.0 / low[i, i]
+        for q in range(w):
+            mine[q] *= share
+    for i in range(d - 1, -1, -1):
+        mine = rows[i]
+        for k in range(i + 1, d):
+            other, share = rows[k], low[k, i]
+            for q in range(w):
+                mine[q] -= share * other[q]
+        share = 1.0 / low[i, i]
+        for q in range(w):
+            mine[q] *= share

@@ -124,7 +124,7 @@ class Rows:
         """Designs that come again, by stretch: their rows, and where each cell's begin."""
         parts = self._parts
         d, drawn = parts.config.features, parts.config.designs in (None, "redrawn")
-        empty = np.zeros((0, d)), np.zeros(1, dtype=np.int64)
+        empty = np.zeros((d, 0)), np.zeros(1, dtype=np.int64)
         return {s.first: empty if drawn else designs_of(parts, s, replicate) for s in parts.every}
 
     def rounds(
@@ -158,34 +158,37 @@ class Rows:
         held: dict[int, by_row.RowMemory] = self._memory.__dict__.setdefault("held", {})
         if id(cells.start) not in held:
             parts = self._parts
-            grows = parts.setting.accumulates or self._kind.subsample
-            rounds = parts.config.steps + 1 if grows else 1
+            rounds = parts.config.steps + 1 if parts.setting.accumulates else 1
             held[id(cells.start)] = by_row.row_memory(
-                cells, parts.config.features, len(parts.names), rounds, self._kind.number,
-                self._kind.subsample,
-            )  # fmt: skip
+                cells, parts.config.features, len(parts.names), rounds, self._kind
+            )
         return held[id(cells.start)]
 
 
 def designs_of(
     parts: GraphParts, stretch: Stretch, replicate: int
 ) -> tuple[Floats, NDArray[np.int64]]:
-    """The rows of designs that come again, (rows, d), and where each cell's begin, (C + 1,).
+    """The rows of designs that come again, (d, rows), and where each cell's begin, (C + 1,).
 
     ``orthogonal`` ones are turned, edge by edge, so that X_e'X_e = m_e I.
     """
     cells, d = stretch.cells, parts.config.features
     offsets = np.concatenate([[0], np.cumsum(cells.total)])
-    found = np.empty((int(offsets[-1]), d))
+    found = np.empty((d, int(offsets[-1])))
     by_row.draw_design(
         found, offsets, stretch.keys, stretch.design, replicate,
-        scratch(d * int(cells.total.max())), parts.setting.key,
+        scratch(int(cells.total.max())), parts.setting.key,
     )  # fmt: skip
     if parts.config.designs == "orthogonal":
-        ends = np.cumsum(cells.rows)
-        for a, m in zip((ends - cells.rows).tolist(), cells.rows.tolist(), strict=True):
-            found[a : a + m] = np.linalg.qr(found[a : a + m])[0] * np.sqrt(m)
+        for a, b in edges_of(cells):
+            found[:, a:b] = np.linalg.qr(found[:, a:b].T)[0].T * np.sqrt(b - a)
     return found, offsets
+
+
+def edges_of(cells: Cells) -> list[tuple[int, int]]:
+    """Where the rows of each edge begin and end, among those of all cells."""
+    ends = np.cumsum(cells.rows)
+    return list(zip((ends - cells.rows).tolist(), ends.tolist(), strict=True))
 
 
 def prepared(parts: GraphParts, stretch: Stretch, replicate: int) -> kernels.Designs:
@@ -196,20 +199,17 @@ def prepared(parts: GraphParts, stretch: Stretch, replicate: int) -> kernels.Des
     """
     rows, offsets = designs_of(parts, stretch, replicate)
     cells, d = stretch.cells, parts.config.features
-    made = kernels.Designs(np.empty((len(cells.source), d, d)), np.empty((len(cells.total), d, d)))
-    low, plain = np.zeros((d, d)), np.zeros((d, d))
-    penalty = parts.setting.penalty
-    cell = kernels.prepare(cells, rows, offsets, penalty, *made, low, plain)
+    maps = np.empty(d * d * (len(cells.source) + len(cells.total)))
+    gram, low = np.zeros((d, d)), np.zeros((d, d))
+    cell = kernels.prepare(cells, rows, offsets, parts.setting.penalty, maps, gram, low)
     if cell >= 0:
         raise refused(parts, cells, fits.SINGULAR, 0, int(cell), replicate)
-    return made
+    return kernels.Designs(maps)
 
 
 def grams_of(cells: Cells, rows: Floats) -> Floats:
-    """(E, d, d) X_e'X_e of the rows of each edge, which stand one edge after the other."""
-    ends = np.cumsum(cells.rows)
-    parts = zip((ends - cells.rows).tolist(), ends.tolist(), strict=True)
-    return np.stack([rows[a:b].T @ rows[a:b] for a, b in parts])
+    """(E, d, d) X_e'X_e of the rows (d, rows) of each edge, which stand one after the other."""
+    return np.stack([rows[:, a:b] @ rows[:, a:b].T for a, b in edges_of(cells)])
 
 
 def refused(

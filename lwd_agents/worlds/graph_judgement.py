@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from lwd_agents.errors import BadInput
 from lwd_agents.theory.error_limits import CLOSE, moment_radius
 from lwd_agents.theory.error_recursion import one_round
-from lwd_agents.theory.graph_verdict import Verdict, verdict
+from lwd_agents.theory.graph_verdict import CONDITIONS, Verdict, verdict
 from lwd_agents.worlds.graph_parts import GraphParts, Stretch
 from lwd_agents.worlds.graph_theory import M_ESTIMATORS, described
 
@@ -99,6 +99,7 @@ class Judgement:
             "applies": self.applies,
             "basis": self.basis,
             "why": self.why,
+            "conditions": [CONDITIONS[0], f"of this setting: {self.why}"],
             "moment_radius": None
             if radius is None
             else dict(zip(names, radius.tolist(), strict=True)),

@@ -19,9 +19,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lwd_agents.kernels import compiled, inlined, stamp
+from lwd_agents.kernels import compiled, stamp
 from lwd_agents.randoms import Scratch, chi_squares, normals, scratch
-from lwd_agents.worlds.graph_algebra import backward, cholesky, factor, forward
+from lwd_agents.worlds.graph_algebra import backward, cholesky, factor, forward, solve, squares
 from lwd_agents.worlds.graph_cells import Cells
 
 FIT, DESIGN, CHI = 0, 1, 2  # what numbers are for
@@ -39,6 +39,7 @@ class Memory(NamedTuple):
     low: Floats
     b: Floats
     u: Floats
+    labels: Floats
 
 
 def memory(cells: Cells, d: int) -> Memory:
@@ -48,20 +49,20 @@ def memory(cells: Cells, d: int) -> Memory:
     chis = edges * d
     return Memory(
         scratch(max(most, 2 * chis)), np.empty(max(most, 2 * chis)), np.empty(chis),
-        np.empty(chis), np.empty((d, d)), np.empty((d, d)), np.empty(d), np.empty((chis, d)),
+        np.empty(chis), np.empty((d, d)), np.empty((d, d)), np.empty(d), np.empty((d, chis)),
+        np.empty(chis + d),
     )  # fmt: skip
 
 
 class Designs(NamedTuple):
-    """Designs of one arm that come again each round (designs ``fixed``), S a cell's X'X + penalty.
+    """Designs of one arm that come again each round (designs ``fixed``).
 
     Attributes:
-        share: (E, d, d) S^-1 G_e of each edge, transposed.
-        root: (C, d, d) S^-1 L of each cell, L L' = X'X, transposed.
+        maps: of cell c, from place d^2 (start[c] + c) on, the (d, (e + 1) d) matrix
+            [S^-1 G_1, ..., S^-1 G_e, S^-1 L] of its e edges: S is X'X + penalty, L L' = X'X.
     """
 
-    share: Floats
-    root: Floats
+    maps: Floats
 
 
 @compiled
@@ -110,110 +111,58 @@ def fixed(cells, setting, designs, history, first, last, sums, counts, replay, r
         if not replay:
             history[t] = 0.0
         for c in range(many):
+            a, edges = cells.start[c], cells.start[c + 1] - cells.start[c]
+            labels = memory.labels[: (edges + 1) * d]
+            for e in range(edges):
+                j = cells.source[a + e]
+                labels[e * d : e * d + d] = setting.truth if j < 0 else history[t - 1, j]
+            for k in range(d):
+                labels[edges * d + k] = setting.noise * z[c * d + k]
+            begin = d * d * (a + c)
+            rows = designs.maps[begin : begin + d * len(labels)].reshape(d, len(labels))
             if not setting.accumulates:
                 counts[c] = 0.0
                 sums[c] = 0.0
             counts[c] += 1.0
-            _add(sums[c], designs.root[c], z[c * d : c * d + d], setting.noise)
-            for e in range(cells.start[c], cells.start[c + 1]):
-                j = cells.source[e]
-                labels = setting.truth if j < 0 else history[t - 1, j]
-                _add(sums[c], designs.share[e], labels, 1.0)
-            if not replay:
-                scale = cells.weight[c] / counts[c]
-                for k in range(d):
+            scale = cells.weight[c] / counts[c]
+            for k in range(d):
+                row, value = rows[k], 0.0
+                for q in range(len(labels)):
+                    value += row[q] * labels[q]
+                sums[c, k] += value
+                if not replay:
                     history[t, cells.owner[c], k] += scale * sums[c, k]
 
 
-@inlined
-def _add(out, rows, numbers, scale):
-    """Add scale * sum_l numbers_l rows_l to ``out``, four at once in vector registers."""
-    d = out.shape[0]
-    k = 0
-    while k + 4 <= d:
-        a = b = c = e = 0.0
-        for q in range(d):
-            w = numbers[q]
-            a += w * rows[q, k]
-            b += w * rows[q, k + 1]
-            c += w * rows[q, k + 2]
-            e += w * rows[q, k + 3]
-        out[k] += scale * a
-        out[k + 1] += scale * b
-        out[k + 2] += scale * c
-        out[k + 3] += scale * e
-        k += 4
-    while k < d:
-        a = 0.0
-        for q in range(d):
-            a += numbers[q] * rows[q, k]
-        out[k] += scale * a
-        k += 1
-
-
-@inlined
-def _squares(rows, gram):
-    """X'X of some rows: its lower triangle, and a little beside it."""
-    d = rows.shape[1]
-    for i in range(d):
-        q = 0
-        while q <= i:
-            if q + 4 <= d:
-                a = b = c = e = 0.0
-                for k in range(rows.shape[0]):
-                    w = rows[k, i]
-                    a += w * rows[k, q]
-                    b += w * rows[k, q + 1]
-                    c += w * rows[k, q + 2]
-                    e += w * rows[k, q + 3]
-                gram[i, q] = a
-                gram[i, q + 1] = b
-                gram[i, q + 2] = c
-                gram[i, q + 3] = e
-                q += 4
-            else:
-                a = 0.0
-                for k in range(rows.shape[0]):
-                    a += rows[k, i] * rows[k, q]
-                gram[i, q] = a
-                q += 1
-
-
 @compiled
-def prepare(cells, rows, offsets, penalty, share, root, low, plain):
-    """Fill ``share`` and ``root`` of ``Designs`` from a design's rows.
+def prepare(cells, rows, offsets, penalty, maps, gram, low):
+    """Fill ``Designs.maps`` from a design's rows.
 
     Args:
-        rows, offsets: (rows, d) of all cells, edge after edge, and where each cell's begin.
-        low, plain: (d, d) memory.
+        rows, offsets: (d, rows) of all cells, edge after edge, and where each cell's begin.
+        gram, low: (d, d) memory.
 
     Returns:
         The cell whose design is singular, or -1.
     """
-    d = rows.shape[1]
+    d = rows.shape[0]
     for c in range(cells.total.shape[0]):
-        whole, at = root[c], offsets[c]
-        whole[:] = 0.0
-        for e in range(cells.start[c], cells.start[c + 1]):
-            gram = share[e]
-            gram[:] = 0.0
-            for r in range(at, at + cells.rows[e]):
-                for i in range(d):
-                    for q in range(d):
-                        gram[i, q] += rows[r, i] * rows[r, q]
-            at += cells.rows[e]
-            whole += gram
-        if not cholesky(whole, low, penalty):
-            return c
-        factor(whole, plain)
-        for k in range(d):
-            for e in range(cells.start[c], cells.start[c + 1]):
-                forward(low, share[e, k])
-                backward(low, share[e, k])
+        a, edges, at = cells.start[c], cells.start[c + 1] - cells.start[c], offsets[c]
+        width = (edges + 1) * d
+        begin = d * d * (a + c)
+        mine = maps[begin : begin + d * width].reshape(d, width)
+        for e in range(edges):
+            squares(rows, rows, at, at + cells.rows[a + e], gram)
+            at += cells.rows[a + e]
             for i in range(d):
-                whole[k, i] = plain[i, k]
-            forward(low, whole[k])
-            backward(low, whole[k])
+                for k in range(d):
+                    mine[i, e * d + k] = gram[max(i, k), min(i, k)]
+        squares(rows, rows, offsets[c], at, gram)
+        factor(gram, low)
+        mine[:, edges * d :] = low
+        if not cholesky(gram, low, penalty):
+            return c
+        solve(low, mine)
     return -1
 
 
@@ -242,6 +191,32 @@ def _draw(cells, setting, t, c, d, less, replicate, memory):
 
 
 @compiled
+def _fill(cells, setting, history, t, c, d, memory):
+    """The factors of a cell's edges side by side, (d, K) in ``u``, and their labels (K,).
+
+    The columns stand for rows: u u' is X'X, and u labels is X'y without its noise.
+    """
+    at, base = d, 0
+    for e in range(cells.start[c], cells.start[c + 1]):
+        j, columns = cells.source[e], min(cells.rows[e], d)
+        theta = setting.truth if j < 0 else history[t - 1, j]
+        labels = memory.labels[base : base + columns]
+        labels[:] = 0.0
+        for i in range(d):
+            row = memory.u[i, base : base + columns]
+            for k in range(min(i, columns)):
+                row[k] = memory.z[at + k]
+            at += min(i, columns)
+            if i < columns:
+                row[i] = memory.chi[base + i]
+                row[i + 1 :] = 0.0
+            for k in range(columns):
+                labels[k] += theta[i] * row[k]
+        base += columns
+    return base
+
+
+@compiled
 def redrawn(cells, setting, history, first, last, sums, grams, replay, replicate, memory):
     """Rows N(0, I), drawn anew each round; returns the cell whose Gram matrix is singular, or -1.
 
@@ -256,24 +231,13 @@ def redrawn(cells, setting, history, first, last, sums, grams, replay, replicate
             history[t] = 0.0
         for c in range(cells.total.shape[0]):
             _draw(cells, setting, t, c, d, 0, replicate, memory)
-            b[:] = 0.0
-            at, number = d, 0
-            for e in range(cells.start[c], cells.start[c + 1]):
-                j = cells.source[e]
-                labels = setting.truth if j < 0 else history[t - 1, j]
-                for k in range(min(cells.rows[e], d)):
-                    u = memory.u[number]
-                    u[:k] = 0.0
-                    u[k] = memory.chi[number]
-                    value = u[k] * labels[k]
-                    for i in range(k + 1, d):
-                        u[i] = memory.z[at]
-                        at += 1
-                        value += u[i] * labels[i]
-                    for i in range(k, d):
-                        b[i] += u[i] * value
-                    number += 1
-            _squares(memory.u[:number], gram)
+            many = _fill(cells, setting, history, t, c, d, memory)
+            squares(memory.u, memory.u, 0, many, gram)
+            for i in range(d):
+                row, value = memory.u[i], 0.0
+                for k in range(many):
+                    value += row[k] * memory.labels[k]
+                b[i] = value
             if not cholesky(gram, low, 0.0):
                 return c
             for i in range(d):
@@ -311,7 +275,7 @@ def gaussian(cells, setting, less, history, first, last, means, scatters, counts
         factors: (n + 1, d, d) memory; the last is the truth's.
     """
     n, d = history.shape[1], memory.b.shape[0]
-    gram, mean, u, turned = memory.gram, memory.b, memory.u[0], memory.low[0]
+    gram, mean, u, turned = memory.gram, memory.b, memory.labels, memory.low[0]
     factors[n] = 0.0
     for k in range(d):
         factors[n, k, k] = setting.noise

@@ -122,7 +122,7 @@ class GraphParts:
             whole = merged(block, self.kind, self.config.features)
             return {**whole, **predicted(self).arrays}
 
-        play(self.config, self.world, self._most(), whole, journal, on_round, say)
+        play(self.config, self.world, self.together, whole, journal, on_round, say)
 
     def findings(self, trajectory: Trajectory) -> dict[str, Any]:
         """What the summary says: of each learner the verdict, its error, and the prediction."""
@@ -152,7 +152,8 @@ class GraphParts:
             each = each * (1 + np.arange(T + 1))
         return np.concatenate([[0], np.cumsum(each[1:])])
 
-    def _most(self) -> int:
+    @cached_property
+    def together(self) -> int:
         """How many replicates run together: by the memory that their arrays take."""
         config, d = self.config, self.config.features
         each = 4 * (config.steps + 1) * len(self.names) * len(self.setting.truth) * 8
@@ -169,6 +170,8 @@ def assemble(config: GraphConfig) -> GraphParts:
     Raises:
         BadInput: one line that names the key.
     """
+    from lwd_agents.worlds.graph_system import LearnerSystem
+
     sha256: dict[str, str] = {}
     graphs = graphs_of(config, sha256)
     names = graphs[0].names
@@ -190,6 +193,8 @@ def assemble(config: GraphConfig) -> GraphParts:
             f"have {size / 1e9:.1f} GB of parameters; up to {_MOST / 1e9:.1f} GB are kept: take "
             "fewer replicates, steps or features"
         )
+    if config.estimator.kind in ("logistic", "poisson"):
+        LearnerSystem(parts, range(min(config.replicates, parts.together)))  # the first fits exist
     return parts
 
 
@@ -254,26 +259,33 @@ def _check_rows(config: GraphConfig, names: Sequence[str], stretch: Stretch) -> 
     """
     kind, d, cells = config.estimator.kind, config.features, stretch.cells
     if kind == "gaussian":
-        _refuse(cells.total < 2, cells, names, "1 point: a covariance needs 2")
+        _refuse(cells, names, cells.total, 2, "a covariance needs 2 points")
     elif config.designs == "orthogonal":
-        few = np.minimum.reduceat(cells.rows, cells.start[:-1])
-        why = f"{{}} rows of one source and features is {d}: the columns of so few can't be "
-        _refuse(few < d, cells, names, f"{why}orthogonal; take more rows, or designs: fixed", few)
+        least = np.minimum.reduceat(cells.rows, cells.start[:-1])
+        why = (
+            f"with features {d} the columns of so few can't be orthogonal; take more rows, or "
+            "designs: fixed"
+        )
+        _refuse(cells, names, least, d, why, " of one source")
     elif config.designs is not None and kind != "ridge":
-        why = f"{{}} rows and features is {d}: a singular design, without a unique fit; take more "
-        _refuse(cells.total < d, cells, names, f"{why}rows, fewer features, or estimator: ridge")
+        why = (
+            f"with features {d} that is a singular design, without a unique fit; take more rows, "
+            "fewer features, or estimator: ridge"
+        )
+        _refuse(cells, names, cells.total, d, why)
 
 
 def _refuse(
-    bad: NDArray[np.bool_],
     cells: Cells,
     names: Sequence[str],
+    rows: NDArray[np.int64],
+    least: int,
     why: str,
-    numbers: NDArray[np.int64] | None = None,
+    what: str = "",
 ) -> None:
-    if bad.any():
-        c = int(np.argmax(bad))
-        counts = cells.total if numbers is None else numbers
-        raise BadInput(
-            f"rows: the learner {shown(names[cells.owner[c]])} has {why}".format(counts[c])
-        )
+    """Refuse the first cell that has fewer rows than the least."""
+    few = np.flatnonzero(rows < least)
+    if len(few):
+        name, number = shown(names[cells.owner[few[0]]]), rows[few[0]]
+        counted = f"{number} row{'' if number == 1 else 's'}{what}"
+        raise BadInput(f"rows: the learner {name} has {counted}: {why}")

@@ -206,7 +206,7 @@ def _table_of_grams(
         cells = each.placebo if real else each.cells
         rows, _ = designs_of(parts, each, replicate)
         if curve is not None:
-            rows = rows * np.sqrt(_curvature(curve, rows @ parts.setting.truth))[:, None]
+            rows = rows * np.sqrt(_curvature(curve, parts.setting.truth @ rows))
         owner = np.repeat(cells.owner, np.diff(cells.start))
         at = owner, np.where(cells.source == REAL, n, cells.source)
         if parts.config.mixing == "weight":
@@ -287,8 +287,8 @@ def _fit_variance(parts: GraphParts, stretch: Stretch, replicate: int) -> Floats
         rows, _ = designs_of(parts, stretch, replicate)
         scale = config.noise**2
         if parts.kind in ("logistic", "poisson"):
-            curve, scale = _curvature(parts.kind, rows @ parts.setting.truth), 1.0
-            rows = rows * np.sqrt(curve)[:, None]
+            curve, scale = _curvature(parts.kind, parts.setting.truth @ rows), 1.0
+            rows = rows * np.sqrt(curve)
         grams = grams_of(cells, rows)
         return np.asarray(scale * np.trace(np.linalg.inv(grams), axis1=1, axis2=2))
     lost = d + 1 if config.designs == "redrawn" else 0

@@ -193,6 +193,16 @@ def _bytes(figure: Drawing, kind: str, dpi: int) -> bytes:
     return file.getvalue()
 
 
+def write_figure(figure: Drawing, file: Path) -> None:
+    """Write one figure as what its name ends in: the same bytes each time.
+
+    Raises:
+        BadInput: it cannot be written.
+    """
+    kind = file.suffix.lower().removeprefix(".")
+    _written({file.name: _bytes(figure, kind, PAPER_DPI)}, file.parent)
+
+
 def _written(drawn: dict[str, bytes], folder: Path) -> tuple[Path, ...]:
     from lwd_agents.blocks import replace_file
 

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 
 _LIVE, _PLACEBO = COLOURS[0], COLOURS[1]
 _MOST_CURVES, _MOST_BESIDE = 50, 5  # replicates drawn one by one (beside a placebo)
+_SIDES = {
+    "gmm": ("models' posts", "placebo: human points"),
+    "graph": ("learners' labels", "placebo: real data"),
+}
 _MARKS = {"": "o", "placebo_": "^"}
 _REPLICATES = tuple(COLOURS[i] for i in (0, 2, 3, 4, 5))
 _MOST_MODELS = 6
@@ -37,6 +41,8 @@ _BINS = 60
 def norm_figure(trajectory: Trajectory, *, titles: bool = True) -> Figure:
     """Figures 4 and 6: ||D(t)||_F of every replicate, as the paper draws it and on log axes.
 
+    Of learners on a graph, too.
+
     With a placebo both curves; where the theory applies its prediction of the root mean square.
     6.9 inches wide, for both columns of a paper.
     """
@@ -45,9 +51,10 @@ def norm_figure(trajectory: Trajectory, *, titles: bool = True) -> Figure:
     figure = Figure(figsize=(PAGE, 3.2), layout="constrained")
     left, right = figure.subplots(1, 2)
     for axes in (left, right):
-        _curves(axes, trajectory, "", "models' posts" if _has_placebo(trajectory) else "", _LIVE)
+        live, placebo = _SIDES[trajectory.world]
+        _curves(axes, trajectory, "", live if _has_placebo(trajectory) else "", _LIVE)
         if _has_placebo(trajectory):
-            _curves(axes, trajectory, "placebo_", "placebo: human points", _PLACEBO)
+            _curves(axes, trajectory, "placebo_", placebo, _PLACEBO)
     left.set_ylabel(r"$\|D^{(t)}\|_F$")
     left.set_ylim(bottom=0.0)
     over_steps(left, len(trajectory) - 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -51,9 +52,25 @@ def graph_figure(trajectory: Trajectory, *, titles: bool = True) -> Figure:
 
 
 def panels_of(trajectory: Trajectory) -> list[Panel]:
-    """A run's graphs as they are drawn, from its manifest and summary."""
-    names = trajectory.agents
-    graphs = trajectory.manifest.get("graphs")
+    """A run's graphs as they are drawn, from its manifest and summary.
+
+    Raises:
+        CannotDraw: the run keeps no graph, or one that is too large for a page.
+    """
+    verdicts = trajectory.summary.get("verdicts", ())
+    return panels(trajectory.agents, trajectory.manifest.get("graphs"), verdicts)
+
+
+def panels(
+    names: Sequence[str],
+    graphs: Sequence[Mapping[str, Any]] | None,
+    verdicts: Sequence[Mapping[str, Any]],
+) -> list[Panel]:
+    """Graphs as a manifest keeps them, with the verdicts of a summary.
+
+    Raises:
+        CannotDraw: there is no graph, or one that is too large for a page.
+    """
     if not graphs:
         raise CannotDraw("the graph is too large to be kept in the manifest")
     if len(names) > MOST:
@@ -61,7 +78,7 @@ def panels_of(trajectory: Trajectory) -> list[Panel]:
             f"{len(names)} learners are too many to tell apart (up to {MOST} are drawn)"
         )
     place = {name: i for i, name in enumerate(names)}
-    verdicts = {one["from"]: one for one in trajectory.summary.get("verdicts", ())}
+    by_round = {one["from"]: one for one in verdicts}
     found = []
     for graph in graphs:
         real = np.zeros(len(names))
@@ -71,7 +88,7 @@ def panels_of(trajectory: Trajectory) -> list[Panel]:
                 real[place[target]] = weight
             else:
                 edges.append((place[source], place[target], float(weight)))
-        verdict = verdicts.get(graph["from"], {})
+        verdict = by_round.get(graph["from"], {})
         falling = verdict.get("collapses")
         falls = None if falling is None else [name in falling for name in names]
         said = f"from t = {graph['from']}" if len(graphs) > 1 else ""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 MOST = 400  # learners that can be told apart on a page
 _NAMED = 40  # learners with names beside them
-_PANELS = 4
+PANELS = 4  # graphs side by side
 _LOOKS: dict[bool | None, tuple[str, str, str]] = {  # colour, mark, word
     True: (COLOURS[1], "s", "collapses"),
     False: (COLOURS[0], "o", "stable"),
@@ -53,7 +53,7 @@ def network_figure(panels: Sequence[Panel], title: str | None = None) -> Figure:
     """
     from matplotlib.figure import Figure
 
-    shown = list(panels)[:_PANELS]
+    shown = list(panels)[:PANELS]
     places = _places(shown)
     width = PAGE if len(shown) > 1 else 4.6
     wide, high = np.maximum(np.ptp(places, axis=0), 1.0)
@@ -141,15 +141,27 @@ def _draw(
             said = plain(name)
             if panel.real[i] > 0 and n <= 16:
                 said += f"\nreal {panel.real[i]:.3g}"
+            side = 1 if _above(panel, places, i) else -1
             axes.annotate(
-                said, (places[i, 0], places[i, 1]), xytext=(0, -(size**0.5) / 2 - 3),
-                textcoords="offset points", ha="center", va="top", fontsize=7, zorder=4,
-                linespacing=0.95, path_effects=[withStroke(linewidth=2.2, foreground="white")],
+                said, (places[i, 0], places[i, 1]), xytext=(0, side * ((size**0.5) / 2 + 3)),
+                textcoords="offset points", ha="center", va="bottom" if side > 0 else "top",
+                fontsize=7, zorder=4, linespacing=0.95,
+                path_effects=[withStroke(linewidth=2.2, foreground="white")],
             )  # fmt: skip
     axes.set_title(panel.title, loc="left")
     axes.set_axis_off()
     axes.margins(0.22 if n <= 16 else 0.1)
     axes.set_aspect("equal", adjustable="datalim")
+
+
+def _above(panel: Panel, places: NDArray[np.float64], i: int) -> bool:
+    """Whether a name is better above its learner: where its edges leave more room than below."""
+    ends = {t if s == i else s for s, t, _ in panel.edges if i in (s, t)}
+    if not ends or i in ends:  # a loop is above
+        return False
+    ways = places[sorted(ends)] - places[i]
+    up = ways[:, 1] / np.maximum(np.hypot(ways[:, 0], ways[:, 1]), 1e-12)
+    return bool(up.max() < -up.min())
 
 
 def _edge(
