@@ -90,7 +90,10 @@ def _print(value: dict[str, Any]) -> None:
 def plan(
     runs: Runs,
     effect: Annotated[
-        float, typer.Option(help="The change of ||D||_F^2, live less placebo, to be found.")
+        float,
+        typer.Option(
+            help="The change of ||D||_F^2 (of learners: of the error), live less placebo, to find."
+        ),
     ],
     draws: Annotated[
         str | None, typer.Option(metavar="L,L", help="The draws to consider: 10,20,40.")

@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -30,6 +30,10 @@ _AXES = {
     **dict.fromkeys(("norm", "clips", "predicted_rms", "predicted_mean_field"), 2),
     **dict.fromkeys(("weights", "distances"), 4),
 }
+LARGE = frozenset(
+    f"{side}{name}" for side in ("", "placebo_") for name in ("parameters", "distances")
+)
+"""Arrays that grow with P or N^2, and that most readers don't need."""
 Arrays = dict[str, NDArray[Any]]
 
 
@@ -54,13 +58,16 @@ class Blocks:
         file = self._folder / f"{first:05d}-{last:05d}.npz"
         replace_file(file, lambda handle: np.savez(handle, allow_pickle=False, **block))
 
-    def read(self, steps: int | None = None) -> Arrays:
+    def read(self, steps: int | None = None, without: Container[str] = ()) -> Arrays:
         """The first ``steps`` steps (all that are there), by name, (R, steps, ...); {} for none.
+
+        Args:
+            without: these arrays are not read from disk.
 
         Raises:
             BadInput: steps are missing, or a file is damaged.
         """
-        whole = load_arrays(self._path / WHOLE) if self._first else {}
+        whole = load_arrays(self._path / WHOLE, without) if self._first else {}
         parts = [whole] if whole else []
         there = _steps(whole)
         for first, last, file in self._files():
@@ -68,7 +75,7 @@ class Blocks:
                 continue
             if first != there:
                 break
-            parts.append(load_arrays(file))
+            parts.append(load_arrays(file, without))
             there = last + 1
         if steps is not None and there < steps:
             raise BadInput(
@@ -132,8 +139,8 @@ def write_whole(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     shutil.rmtree(path / "arrays", ignore_errors=True)
 
 
-def load_arrays(file: Path) -> Arrays:
-    """An .npz file by name; {} where there is none.
+def load_arrays(file: Path, without: Container[str] = ()) -> Arrays:
+    """An .npz file by name, but for those left out; {} where there is none.
 
     Raises:
         BadInput: it is damaged.
@@ -142,7 +149,7 @@ def load_arrays(file: Path) -> Arrays:
         return {}
     try:
         with np.load(file, allow_pickle=False) as loaded:
-            found = {name: loaded[name] for name in loaded.files}
+            found = {name: loaded[name] for name in loaded.files if name not in without}
     except (OSError, ValueError, EOFError, KeyError) as error:
         raise BadInput(f"{file}: cannot be read as arrays: {error}") from None
     except Exception as error:  # zipfile has errors of its own, and zlib

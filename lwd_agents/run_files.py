@@ -40,7 +40,7 @@ class Run:
 
     @property
     def world(self) -> str:
-        """llm, gmm."""
+        """llm, gmm, graph."""
         return str(self.manifest["world"])
 
     @property
@@ -60,7 +60,7 @@ class Run:
 
     @property
     def placebo(self) -> bool:
-        """Whether it is the placebo of another run (a gmm run holds both)."""
+        """Whether it is the placebo of another run (a numeric world's run holds both)."""
         return self.world == "llm" and bool(self.config.get("placebo"))
 
     @property
@@ -224,6 +224,10 @@ def _check(path: Path, manifest: Mapping[str, Any]) -> None:
                 and all(isinstance(agent, dict) for agent in agents)
                 and [agent.get("name") for agent in agents] == names
             )
+        if manifest["world"] == "graph":
+            fit = config.get("estimator")
+            sound["config.estimator"] = isinstance(fit, dict) and isinstance(fit.get("kind"), str)
+            sound["config.features"] = type(config.get("features")) is int
     if wrong := [key for key, good in sound.items() if not good]:
         raise BadInput(
             f"{path / 'manifest.json'}: {wrong[0]} is missing or damaged; restore it from a copy"

@@ -7,7 +7,8 @@ import pytest
 from scipy import stats
 
 from lwd_agents.errors import BadInput
-from lwd_agents.inference.collapse import collapse, least_replicates, trend
+from lwd_agents.inference.collapse import collapse, least_replicates
+from lwd_agents.inference.trends import trend
 from lwd_agents.inference.windows import (
     Windows,
     change,

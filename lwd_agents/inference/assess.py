@@ -9,20 +9,22 @@ import numpy as np
 
 from lwd_agents import seeding
 from lwd_agents.errors import BadInput
+from lwd_agents.inference.advance import beside_the_graph
 from lwd_agents.inference.bands import Band, across_runs
-from lwd_agents.inference.collapse import Trend, Verdict, trend
+from lwd_agents.inference.collapse import DIRECTIONS, Verdict, lead
 from lwd_agents.inference.collapse import collapse as collapse_verdict
-from lwd_agents.inference.curves import QUANTITIES
 from lwd_agents.inference.evidence import Evidence, sign_evidence
 from lwd_agents.inference.grouping import Condition
 from lwd_agents.inference.limits import Limit, limit
 from lwd_agents.inference.measured import Measured, Reader
 from lwd_agents.inference.missing import norm_shift, tipping_point
 from lwd_agents.inference.options import Options
+from lwd_agents.inference.trends import NO_VERDICT, NOT_EVIDENCE, Trend, trend
 from lwd_agents.inference.windows import (
     Windows,
     check_windows,
     default_windows,
+    growing_windows,
     matched_windows,
 )
 
@@ -56,6 +58,8 @@ class Sensitivity:
 class ConditionFindings:
     """What one condition's runs show.
 
+    The e-process, the late level and the band are of ``between``, of learners of ``error``.
+
     Attributes:
         name: of the condition.
         world, agents, draws, steps: of its runs; ``steps`` is the last that all have.
@@ -64,9 +68,9 @@ class ConditionFindings:
         fresh: whether runs stopped themselves, so that only their fresh steps are tested.
         collapse: live against placebo; None where there is no pair.
         trends: quantity -> its change without a placebo, which is no evidence of collapse.
-        evidence: the e-process on the sign of delta of ``between``, replicate by replicate.
-        limit: the late window of ``between``, and two extrapolations.
-        band: of the mean curve of ``between`` across replicates; None for fewer than two.
+        evidence: the e-process on the sign of delta, replicate by replicate.
+        limit: the late window, and two extrapolations (of learners none).
+        band: of the mean curve across replicates; None for fewer than two.
         sensitivity: to draws that are missing not at random; None where there is no pair.
         untested: what could not be tested, and why.
         said: what is wrong with the files.
@@ -103,7 +107,8 @@ def assess(condition: Condition, reader: Reader, options: Options) -> ConditionF
     first = condition.live[0]
     untested: list[Untested] = []
     windows, declared = windows_of(condition, measured, options, untested)
-    names = _quantities(measured, len(first.always), untested)
+    names = quantities_of(condition, measured, untested)
+    of = lead(names)
     verdict, process, sensitivity = None, None, None
     trends: dict[str, Trend] = {}
     if windows and measured.pairs and names:
@@ -116,17 +121,18 @@ def assess(condition: Condition, reader: Reader, options: Options) -> ConditionF
             options.enough(len(names)),
             seeding.key(options.seed, "collapse"),
         )
+        verdict = beside_the_graph(verdict, first)
         untested += [
             Untested(f"collapse: {q.name}", q.untestable)
             for q in verdict.quantities
             if q.untestable
         ]
-        if "between" in names:
-            deltas = verdict.quantities[0].deltas
-            process = sign_evidence(deltas, "less", options.alpha)
+        if of in names:
+            (deltas,) = (q.deltas for q in verdict.quantities if q.name == of)
+            process = sign_evidence(deltas, DIRECTIONS[of], options.alpha)
             sensitivity = _sensitivity(condition, measured, reader, windows, verdict)
     elif windows and names:
-        trends = _trends(measured, names, windows, options, untested)
+        trends = _trends(first.world, measured, names, windows, options, untested)
     return ConditionFindings(
         name=condition.name,
         world=first.world,
@@ -159,7 +165,10 @@ def windows_of(
         why = "a run of one step; a change needs 2 or more (--steps 1 or more)"
         untested.append(Untested("change, trend and collapse", why))
         return None, "none"
-    default, by = (matched_windows if measured.pairs else default_windows)(measured.last), ""
+    rule = matched_windows if measured.pairs else default_windows
+    if condition.live[0].world == "graph":
+        rule = growing_windows
+    default, by = rule(measured.last), ""
     if declared:
         windows = Windows(tuple(declared["early"]), tuple(declared["late"]))
         if windows.late[1] <= measured.last:
@@ -174,61 +183,75 @@ def windows_of(
     return check_windows(given, measured.last), "this command"
 
 
-def _quantities(measured: Measured, agents: int, untested: list[Untested]) -> list[str]:
-    """The quantities that were measured at any step."""
-    names = []
-    for name in QUANTITIES:
+def quantities_of(condition: Condition, measured: Measured, untested: list[Untested]) -> list[str]:
+    """The quantities that were measured at any step; ``untested`` is told of the others."""
+    names, first = [], condition.live[0]
+    agents = len(first.always)
+    for name, curves in measured.live.items():
         if name == "between" and agents < 2:
             why = f"{agents} agent at every step: there is no distance between models"
+            if first.world == "graph":
+                why = "one learner: there is no distance between learners"
             untested.append(Untested(name, why))
-        elif np.isfinite(measured.live[name]).any():
+        elif np.isfinite(curves).any():
             names.append(name)
         else:
-            untested.append(Untested(name, _why_not(name, measured)))
+            untested.append(Untested(name, _why_not(first.world, name, measured)))
     return names
 
 
-def _why_not(name: str, measured: Measured) -> str:
+def _why_not(world: str, name: str, measured: Measured) -> str:
+    if world == "graph":
+        return "it is a finite number at no step"
     if name == "drift" and np.isfinite(measured.live["within"]).any():
         return "there is no human reference to measure it from"
     return "an agent has fewer than 2 draws at every step; give draws of 2 or more"
 
 
 def _trends(
+    world: str,
     measured: Measured,
     names: list[str],
     windows: Windows,
     options: Options,
     untested: list[Untested],
 ) -> dict[str, Trend]:
+    learners = world == "graph"
     why = "no matched placebo is given (lwd run --with-placebo makes one; placebo: true)"
+    if learners:
+        why = "the run has no placebo (lwd run --set placebo=true, into another --out, has one)"
     untested.append(Untested("collapse", why))
     if measured.stopped:
         why = "the runs stopped themselves: only their fresh steps may be tested, all late ones"
         untested.append(Untested("trend", why))
         return {}
-    return {name: trend(measured.live[name], windows, 1 - options.alpha) for name in names}
+    caution = NO_VERDICT if learners else NOT_EVIDENCE
+    return {name: trend(measured.live[name], windows, 1 - options.alpha, caution) for name in names}
 
 
 def _limit(
     measured: Measured, names: list[str], windows: Windows | None, options: Options
 ) -> Limit | None:
-    if windows is None or "between" not in names:
+    of = lead(names)
+    if windows is None or of not in names:
         return None
-    curves, mine = measured.level("between", windows)
+    curves, mine = measured.level(of, windows)
+    if of == "error":  # no curve of a finite run says where an error ends
+        return limit(curves, mine, 1 - options.alpha, families=())
     return limit(curves, mine, 1 - options.alpha)
 
 
 def _band(
     measured: Measured, names: list[str], options: Options, untested: list[Untested]
 ) -> Band | None:
-    if "between" not in names or len(measured.keys) < 2:
+    of = lead(names)
+    if of not in names or len(measured.keys) < 2:
         return None
     if measured.stopped:
         why = "the runs stopped themselves, at steps of their own"
         untested.append(Untested("mean curve over runs", why))
         return None
-    curves = measured.live["between"]
+    curves = measured.live[of]
     key = seeding.key(options.seed, "band")
     try:
         return across_runs(curves, key=key, alpha=options.alpha)

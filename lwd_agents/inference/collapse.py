@@ -3,10 +3,11 @@
     delta = [late - early] of the live run - [late - early] of its placebo
 
 of three quantities: *between* (unbiased ||D||_F^2: consensus), *within* (mean tr S) and *drift*
-(squared distance from a human reference). Axes: R matched replicates, T + 1 steps.
+(squared distance from a human reference); of learners that refit, where there is a truth, also of
+*error* (their mean squared distance from it). Axes: R matched replicates, T + 1 steps.
 
-The finding, at level alpha (one-sided tests: between less, within less, drift greater; Holm over
-those that were measured):
+The finding, at level alpha (one-sided tests: between less, within less, drift and error greater;
+Holm over those that were measured):
     "collapse"        within falls and drift grows, both beyond the placebo
     "consensus"       between falls beyond the placebo; within and drift don't both follow
     "loss of spread"  of the three, only within falls
@@ -17,11 +18,19 @@ those that were measured):
     "untestable"      too few matched replicates of every quantity: fewer than six, or than the
                       corrected level asks for (2^-R <= alpha / the number of quantities)
 The chance of one of the first four where live and placebo could be exchanged is at most alpha.
+
+Where there is an error the first four are, with the same tests, Holm and alpha:
+    "collapse"        error grows beyond the placebo, whatever the others do
+    "consensus"       between falls, and error is not shown to grow
+    "loss of spread"  within falls, and neither does error grow nor between fall
+    "drift"           of the four, only drift grows
+An error that grew in a run may level off: what holds in the long run is the graph's to say
+(``theory.graph_verdict``), not a test's. `advance` sets both beside each other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import ceil, log2
 
@@ -43,20 +52,20 @@ from lwd_agents.inference.windows import (
     Floats,
     Windows,
     as_curves,
-    change,
     check_windows,
     matched_changes,
     matched_windows,
 )
 
 LEAST = 6  # fewer say too little of their own spread; at 0.05 / 3 no p is small enough either
-DIRECTIONS: dict[str, Alternative] = {"between": "less", "within": "less", "drift": "greater"}
+DIRECTIONS: dict[str, Alternative] = {
+    "between": "less",
+    "within": "less",
+    "drift": "greater",
+    "error": "greater",
+}
 _OTHER: dict[Alternative, Alternative] = {"less": "greater", "greater": "less"}
 _WORDS = {"less": "falls", "greater": "grows"}
-NOT_EVIDENCE = (
-    "this is not evidence of collapse: growing readings average their noise away, so a norm falls "
-    "whatever is read; a placebo is needed"
-)
 
 
 @dataclass(frozen=True)
@@ -64,7 +73,7 @@ class Quantity:
     """One quantity's change beyond the placebo.
 
     Attributes:
-        name: between, within or drift.
+        name: between, within, drift or error.
         live, placebo, deltas: (R,) changes, and their differences.
         interval: t interval of the mean delta.
         effect: d_z with its interval.
@@ -93,7 +102,7 @@ class Verdict:
     Attributes:
         finding: see the module.
         sentence: the same in words.
-        quantities: in the order between, within, drift, as far as given.
+        quantities: in the order between, within, drift, error, as far as given.
         windows, alpha: as declared.
     """
 
@@ -115,8 +124,8 @@ def collapse(
     """Does the live network collapse beyond its placebo? The rules are in the module's text.
 
     Args:
-        live, placebo: "between", "within", "drift" -> (R, T + 1); any of the three, the same in
-            both, replicate r matched with replicate r.
+        live, placebo: "between", "within", "drift", "error" -> (R, T + 1); any of them, the same
+            in both, replicate r matched with replicate r.
         windows: declared in advance; by default ``matched_windows``.
         alpha: chance of a false "collapse", "consensus", "loss of spread" or "drift".
         permutations: at most so many random sign patterns.
@@ -200,6 +209,11 @@ def _names(
     return [name for name in DIRECTIONS if name in live]
 
 
+def lead(names: Iterable[str]) -> str:
+    """The quantity that says most of collapse: error where it is measured, else between."""
+    return "error" if "error" in names else "between"
+
+
 def least_replicates(quantities: int, alpha: float) -> int:
     """How many matched replicates a verdict needs: six, or the least R with 2^-R <= alpha / m."""
     return max(LEAST, ceil(log2(quantities / alpha)))
@@ -234,66 +248,38 @@ def _finding(quantities: tuple[Quantity, ...], alpha: float) -> tuple[str, str]:
     moved = [q for q in tested if q.p_adjusted <= alpha]
     names = {q.name for q in moved}
     told = _told(moved, opposite=False)
-    if {"within", "drift"} <= names:
+    learners = any(q.name == "error" for q in quantities)
+    if learners and "error" in names:
+        return "collapse", f"Collapse: beyond the placebo, {told}."
+    if not learners and {"within", "drift"} <= names:
         return "collapse", f"Collapse: beyond the placebo, {told}."
     if "between" in names:
         return "consensus", f"Consensus, without evidence of collapse: beyond the placebo, {told}."
     if moved:
-        finding = "loss of spread" if names == {"within"} else "drift"
-        return finding, f"Only one sign of collapse: beyond the placebo, {told}."
+        finding = "loss of spread" if "within" in names else "drift"
+        signs = "Only one sign of collapse"
+        if len(names) > 1:
+            signs = "Signs of collapse, without evidence that the error grows"
+        return finding, f"{signs}: beyond the placebo, {told}."
     back = [q for q in tested if q.opposite_p_adjusted <= alpha]
     if back:
         told = _told(back, opposite=True)
-        return "opposite", f"The opposite of collapse: beyond the placebo, {told}."
+        # An error that did not grow, of learners that part: neither collapse nor its opposite.
+        parted = learners and [q.name for q in back] == ["between"]
+        what = (
+            "Disagreement, without evidence of collapse" if parted else "The opposite of collapse"
+        )
+        return "opposite", f"{what}: beyond the placebo, {told}."
     named = ", ".join(f"{q.name} (p = {q.p_adjusted:.2g})" for q in tested)
     return "no evidence", f"No evidence of collapse beyond the placebo: {named}."
 
 
 def _told(quantities: list[Quantity], opposite: bool) -> str:
+    """What moved, by how much; an error first."""
     parts = []
-    for q in quantities:
+    for q in sorted(quantities, key=lambda q: q.name != "error"):
         direction = DIRECTIONS[q.name]
         p = q.opposite_p_adjusted if opposite else q.p_adjusted
         word = _WORDS[_OTHER[direction] if opposite else direction]
         parts.append(f"{q.name} {word} by {abs(q.interval.estimate):.3g} (p = {p:.2g})")
     return ", ".join(parts)
-
-
-@dataclass(frozen=True)
-class Trend:
-    """Late mean - early mean of one quantity, over replicates.
-
-    Attributes:
-        changes: (R,), NaN where a window is empty.
-        interval: their mean with its t interval; no limits with one replicate.
-        sentence: the same in words.
-    """
-
-    changes: Floats
-    interval: Interval
-    sentence: str
-
-
-def trend(curves: ArrayLike, windows: Windows | None = None, confidence: float = 0.95) -> Trend:
-    """The change of a quantity over runs that have no placebo.
-
-    Args:
-        curves: (R, T + 1); NaN where a step can't be measured.
-        windows: declared in advance; by default the first tenth and the last fifth.
-
-    Raises:
-        BadInput: a run of one step, windows that don't fit.
-    """
-    changes = change(curves, windows)
-    found = t_interval(changes, confidence)
-    if not found.replicates:
-        return Trend(changes, found, "No change could be measured: a window is empty in every run.")
-    told = f"Change of {found.estimate:.3g}"
-    if found.replicates == 1:
-        told += " in the one run there is: no between-run inference"
-    else:
-        told += (
-            f" ({100 * confidence:g} % t interval {found.low:.3g} to {found.high:.3g}, "
-            f"{found.replicates} runs)"
-        )
-    return Trend(changes, found, f"{told}; {NOT_EVIDENCE}.")

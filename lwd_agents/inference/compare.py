@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from lwd_agents import seeding
 from lwd_agents.errors import BadInput
 from lwd_agents.inference import contrasts
 from lwd_agents.inference.assess import Untested
+from lwd_agents.inference.collapse import lead
 from lwd_agents.inference.grouping import Condition
 from lwd_agents.inference.measured import Measured, Reader
 from lwd_agents.inference.options import Options
@@ -19,12 +22,15 @@ from lwd_agents.inference.windows import (
     default_windows,
     matched_windows,
 )
+from lwd_agents.run_files import Run
 
 
 def compare(
     groups: Sequence[Sequence[Condition]], reader: Reader, options: Options
 ) -> tuple[tuple[contrasts.Contrast, ...], Windows | None, tuple[Untested, ...]]:
     """The first group against each of the others: the change of ``between``, late less early.
+
+    Of learners it is the change of ``error``.
 
     Args:
         groups: the conditions of RUN..., then those of each ``--against``.
@@ -77,19 +83,31 @@ def _differ(one: Condition, other: Condition) -> str | None:
     if one.name == other.name:
         return "the same condition; its runs are replicates"
     a, b = one.live[0], other.live[0]
-    embedding = [_embedding(run.manifest) for run in (a, b)]
-    for what, here, there in (
-        ("worlds", a.world, b.world),
-        ("embeddings", *embedding),
-        ("numbers of agents", len(a.always), len(b.always)),
-        ("components", a.config.get("means"), b.config.get("means")),
-        ("queries", a.manifest.get("queries"), b.manifest.get("queries")),
-    ):
+    for what, here, there in _scales(a, b):
         if here != there:
             return f"different {what} ({here} and {there}): there is no common scale"
     if any(run.fresh is not None for run in (*one.live, *other.live)):
         return "runs stopped themselves: their early steps may not be tested"
     return None
+
+
+def _scales(a: Run, b: Run) -> Iterator[tuple[str, Any, Any]]:
+    """What two runs must have in common for one scale: (what, of one, of the other)."""
+    yield "worlds", a.world, b.world
+    if a.world == b.world == "graph":  # an error is a mean over learners, however many they are
+        yield "parameters", _parameters(a.config), _parameters(b.config)
+        return
+    yield "embeddings", _embedding(a.manifest), _embedding(b.manifest)
+    yield "numbers of agents", len(a.always), len(b.always)
+    yield "components", a.config.get("means"), b.config.get("means")
+    yield "queries", a.manifest.get("queries"), b.manifest.get("queries")
+
+
+def _parameters(config: Mapping[str, Any]) -> str:
+    """What learners estimate: ridge what least squares do, Huber's location what a mean is."""
+    kind, d = config["estimator"]["kind"], config["features"]
+    same = {"ridge": "least-squares", "huber": "mean"}.get(kind, kind)
+    return f"{same}, {d} feature{'' if d == 1 else 's'}"
 
 
 def _declared(conditions: Sequence[Condition]) -> Windows | None:
@@ -126,6 +144,9 @@ def _summaries(
     name: str, found: Measured, windows: Windows, numbers: dict[str, int]
 ) -> contrasts.Condition:
     """A run's summary by its key; equal keys have equal numbers in all conditions."""
-    changes = change(found.live["between"], windows)
+    of = lead(found.live)
+    changes = change(found.live[of], windows)
+    if of == "error":  # what rounding leaves of a difference has a sign too
+        changes = np.array([float(f"{value:.9g}") for value in changes])
     rows = {numbers.setdefault(key, len(numbers)): i for i, key in enumerate(found.keys)}
     return contrasts.Condition(name, {number: float(changes[i]) for number, i in rows.items()})

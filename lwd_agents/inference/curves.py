@@ -1,26 +1,27 @@
 """The measured quantities of a run at every step, read once and forgivingly.
 
-Between (||D||_F^2, unbiased), within (tr S, the mean over agents) and drift (the squared distance
-of the agents' mean from the human posts) are three quantities: see docs/inference.md. Axes: R
+Between (||D||_F^2, unbiased), within (tr S, the mean over agents), drift (the squared distance of
+the agents' mean from the human posts) and, of learners, error: see docs/inference.md. Axes: R
 replicates, T + 1 steps, N agents.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lwd_agents.blocks import LARGE, Blocks
 from lwd_agents.errors import BadInput
 from lwd_agents.inference.jackknife import Estimate, over_queries
 from lwd_agents.measures import unbiased
 from lwd_agents.measures.geometry import within_spread
-from lwd_agents.measures.mixture_runs import read_mixtures
+from lwd_agents.measures.numeric_runs import read_side
 from lwd_agents.run_files import Run
 
 Floats = NDArray[np.float64]
-QUANTITIES = ("between", "within", "drift")
 
 
 @dataclass(frozen=True)
@@ -28,9 +29,10 @@ class Curves:
     """What was measured, step by step; NaN where a step could not be.
 
     Attributes:
-        between, within, drift: (R, T + 1); over several queries their mean.
-        error: (R, T + 1) the standard error of ``between`` given the readings (0 where D is exact).
-        df: (R, T + 1) the degrees of freedom of the error (infinite where D is exact).
+        quantities: name -> (R, T + 1) of those that the run's world measures, in the order of
+            ``collapse.DIRECTIONS``; over several queries their mean.
+        se: (R, T + 1) the standard error of ``between`` given the readings (0 where D is exact).
+        df: (R, T + 1) its degrees of freedom (infinite where D is exact).
         spread: (R, T + 1) the variance of D along its worst direction (0 where D is exact).
         missing: (R, T + 1, N) the share of draws that is missing (NaN for an agent that is absent).
         worst: (R, T + 1, N) the same as the root mean square over queries, for ``norm_shift``.
@@ -39,10 +41,8 @@ class Curves:
         said: what was left out, and why.
     """
 
-    between: Floats
-    within: Floats
-    drift: Floats
-    error: Floats
+    quantities: Mapping[str, Floats]
+    se: Floats
     df: Floats
     spread: Floats
     missing: Floats
@@ -51,14 +51,15 @@ class Curves:
     agents: tuple[str, ...]
     said: tuple[str, ...] = ()
 
+    @property
+    def between(self) -> Floats:
+        """||D||_F^2, (R, T + 1)."""
+        return self.quantities["between"]
+
     def estimate(self, replicate: int = 0) -> Estimate:
         """``between`` of one replicate with its standard error, (T + 1,) each."""
-        arrays = (self.between, self.error, self.df, self.spread)
+        arrays = (self.between, self.se, self.df, self.spread)
         return Estimate(*(array[replicate] for array in arrays))
-
-    def quantity(self, name: str) -> Floats:
-        """One of the three by name, (R, T + 1)."""
-        return {"between": self.between, "within": self.within, "drift": self.drift}[name]
 
 
 def curves_of(run: Run, reading: int = 0) -> Curves:
@@ -96,9 +97,7 @@ def curves_of(run: Run, reading: int = 0) -> Curves:
     between, within, drift, se, df, spread = found[:, None]
     most = np.nan_to_num(missing).max(axis=(0, 1))
     return Curves(
-        between,
-        within,
-        drift,
+        {"between": between, "within": within, "drift": drift},
         se,
         df,
         spread,
@@ -124,24 +123,24 @@ def _missing_draws(run: Run) -> dict[int, int]:
     return {t: sum((line.get("missing") or {}).values()) for t, line in run.lines.items()}
 
 
-def of_mixtures(run: Run, side: str) -> Curves:
+def of_replicates(run: Run, side: str) -> Curves:
     """The curves of a numeric world; ``side`` is "" or "placebo_".
 
-    D is of the weights, which are known exactly: nothing is estimated, so ``error`` is 0.
+    D is of weights or parameters, which are known exactly: nothing is estimated, and ``se`` is 0.
 
     Raises:
         BadInput: there is no such side, or its arrays are gone or damaged.
     """
-    read = read_mixtures(run, side)
+    read = read_side(run, Blocks(run.path).read(without=LARGE), side)
+    between = read.quantities["between"]
+    missing = np.zeros((*between.shape, len(run.agents)))
     return Curves(
-        between=read.between,
-        within=read.within,
-        drift=read.drift,
-        error=np.zeros_like(read.between),
-        df=np.full_like(read.between, np.inf),
-        spread=np.zeros_like(read.between),
-        missing=np.zeros((*read.between.shape, len(run.agents))),
-        worst=np.zeros((*read.between.shape, len(run.agents))),
+        quantities=read.quantities,
+        se=np.zeros_like(between),
+        df=np.full_like(between, np.inf),
+        spread=np.zeros_like(between),
+        missing=missing,
+        worst=missing,
         fewest=(1,) * len(run.agents),
         agents=tuple(run.agents),
         said=(*run.damage, *read.said),

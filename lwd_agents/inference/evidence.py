@@ -101,7 +101,8 @@ def sign_evidence(
         alternative: "less" claims that delta is mostly below 0, "greater" above.
         alpha: level; the process has its evidence at 1 / alpha.
     """
-    process = Evidence(alternative, alpha)
+    assumes = ASSUMES if alternative == "less" else ASSUMES.replace("below", "above")
+    process = Evidence(alternative, alpha, assumes=assumes)
     for delta in deltas:
         process = process.update(float(delta))
     return process

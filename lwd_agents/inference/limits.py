@@ -7,7 +7,7 @@ Axes: R replicates, T + 1 steps.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import inf, log
 
@@ -56,22 +56,28 @@ class Limit:
     Attributes:
         late: the late window's mean; its t interval is over replicates.
         note: what the interval can't say; None where there is one.
-        fits: exponential and power law, in this order.
+        fits: exponential and power law, in this order; () where nothing is extrapolated.
         windows: as declared; only the late one enters.
     """
 
     late: Interval
     note: str | None
-    fits: tuple[Fit, Fit]
+    fits: tuple[Fit, ...]
     windows: Windows
 
 
-def limit(curves: ArrayLike, windows: Windows | None = None, confidence: float = 0.95) -> Limit:
+def limit(
+    curves: ArrayLike,
+    windows: Windows | None = None,
+    confidence: float = 0.95,
+    families: Sequence[str] = ("exponential", "power"),
+) -> Limit:
     """The limit of a quantity that is never negative, as far as the run shows it.
 
     Args:
         curves: (R, T + 1); NaN where a step can't be measured.
         windows: declared in advance; by default the first tenth and the last fifth.
+        families: of the curves that are fitted to the mean.
 
     Raises:
         BadInput: a run of one step, windows that don't fit.
@@ -85,7 +91,7 @@ def limit(curves: ArrayLike, windows: Windows | None = None, confidence: float =
         note = "no replicate was measured in the late window"
     count = (~np.isnan(array)).sum(axis=0)
     mean = np.where(count > 0, np.nansum(array, axis=0) / np.maximum(count, 1), np.nan)
-    return Limit(late, note, (fit(mean, "exponential"), fit(mean, "power")), windows)
+    return Limit(late, note, tuple(fit(mean, family) for family in families), windows)
 
 
 def fit(curve: ArrayLike, family: str) -> Fit:

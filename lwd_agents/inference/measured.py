@@ -13,13 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lwd_agents.errors import BadInput
-from lwd_agents.inference.curves import QUANTITIES, Curves, curves_of, of_mixtures
+from lwd_agents.inference.curves import Curves, curves_of, of_replicates
 from lwd_agents.inference.grouping import Condition
 from lwd_agents.inference.windows import Windows
 from lwd_agents.run_files import Run
 
 Floats = NDArray[np.float64]
 Quantities = dict[str, Floats]
+ROUNDING = 1e-9  # a relative difference of this size between two learners' runs is none
 
 
 @dataclass(frozen=True)
@@ -28,10 +29,9 @@ class Measured:
 
     Attributes:
         keys: of the R replicates of ``live``: equal keys are equal random draws.
-        live: quantity -> (R, T + 1).
+        live: quantity -> (R, T + 1), of those that the world measures.
         pairs: the keys of the P replicates that have a placebo.
         paired_live, placebo: quantity -> (P, T + 1), row by row matched.
-        error: (R, T + 1) the standard error of ``between`` given the readings.
         fresh: steps that alone may be tested, key by key, where runs stopped themselves.
         last: the last step that all have.
         said: what was left out, and why.
@@ -42,7 +42,6 @@ class Measured:
     pairs: tuple[str, ...]
     paired_live: Quantities
     placebo: Quantities
-    error: Floats
     fresh: Mapping[str, range]
     last: int
     said: tuple[str, ...] = ()
@@ -98,7 +97,7 @@ class Reader:
         """
         at = (run.path, side)
         if at not in self._known:
-            known = curves_of(run) if run.world == "llm" else of_mixtures(run, side)
+            known = curves_of(run) if run.world == "llm" else of_replicates(run, side)
             self._known[at] = known
         return self._known[at]
 
@@ -112,14 +111,14 @@ class Reader:
         live, placebo, fresh = self._sides(condition, said)
         if not live:
             raise BadInput(f"{condition.name}: no live run of it can be measured")
-        lengths = {curves.shape[1] for curves, _ in live.values()}
+        lengths = {_length(curves) for curves in live.values()}
         last = (max if fresh else min)(lengths) - 1
         if len(lengths) > 1 and not fresh:
             said.append(f"{condition.name}: runs of different lengths: steps 0 to {last} are used")
-        pairs = []
+        names, pairs = list(next(iter(live.values()))), []
         for key in [key for key in live if key in placebo]:
             needed = fresh.get(key, range(last + 1)).stop - 1
-            ends = placebo[key][0].shape[1] - 1
+            ends = _length(placebo[key]) - 1
             if ends < needed:
                 said.append(
                     f"{condition.name}: the placebo of seed {key} ends at t = {ends}, and step "
@@ -127,13 +126,15 @@ class Reader:
                 )
             else:
                 pairs.append(key)
+        paired = [_stacked(names, side, pairs, last) for side in (live, placebo)]
+        if condition.live[0].world == "graph":
+            paired[1] = _but_for_rounding(*paired)
         return Measured(
             keys=tuple(live),
-            live=_stacked(live, list(live), last),
+            live=_stacked(names, live, list(live), last),
             pairs=tuple(pairs),
-            paired_live=_stacked(live, pairs, last),
-            placebo=_stacked(placebo, pairs, last),
-            error=np.stack([_cut(error, last) for _, error in live.values()]),
+            paired_live=paired[0],
+            placebo=paired[1],
             fresh=fresh,
             last=last,
             said=tuple(dict.fromkeys(said)),
@@ -141,12 +142,10 @@ class Reader:
 
     def _sides(
         self, condition: Condition, said: list[str]
-    ) -> tuple[
-        dict[str, tuple[Floats, Floats]], dict[str, tuple[Floats, Floats]], dict[str, range]
-    ]:
-        """key -> ((3, T + 1) quantities, (T + 1,) error), of both sides; and the fresh steps."""
-        live: dict[str, tuple[Floats, Floats]] = {}
-        placebo: dict[str, tuple[Floats, Floats]] = {}
+    ) -> tuple[dict[str, Quantities], dict[str, Quantities], dict[str, range]]:
+        """key -> quantity -> (T + 1,), of both sides; and the fresh steps."""
+        live: dict[str, Quantities] = {}
+        placebo: dict[str, Quantities] = {}
         fresh = {str(run.seed): run.fresh for run in condition.live if run.fresh is not None}
         for run in condition.live:
             self._take(run, "", live, said)
@@ -156,39 +155,56 @@ class Reader:
             self._take(run, "", placebo, said)
         return live, placebo, fresh
 
-    def _take(
-        self, run: Run, side: str, into: dict[str, tuple[Floats, Floats]], said: list[str]
-    ) -> None:
+    def _take(self, run: Run, side: str, into: dict[str, Quantities], said: list[str]) -> None:
         try:
             curves = self.curves(run, side)
         except BadInput as error:
             said.append(str(error))
             return
         said += curves.said
-        rows = self._over_readings(run, curves)
-        for replicate, (row, spread) in enumerate(zip(rows, curves.error, strict=True)):
-            several = len(rows) > 1 or run.world != "llm"
+        found = self._over_readings(run, curves)
+        count = len(curves.between)
+        for replicate in range(count):
+            several = count > 1 or run.world != "llm"
             key = f"{run.seed}/{replicate}" if several else f"{run.seed}"
-            into[key] = (row, spread)
+            into[key] = {name: rows[replicate] for name, rows in found.items()}
 
-    def _over_readings(self, run: Run, first: Curves) -> Floats:
-        """The quantities, (R, 3, T + 1): of several readings a step, their mean over readings.
+    def _over_readings(self, run: Run, first: Curves) -> Quantities:
+        """The quantities, (R, T + 1) each: of several readings a step, their mean over readings.
 
         Each reading's quantities have the same expectation; the mean has less noise.
         """
         every = [first, *(curves_of(run, r) for r in range(1, run.readings))]
-        stack = np.stack([[c.quantity(name) for name in QUANTITIES] for c in every])
+        names = list(first.quantities)
+        stack = np.stack([[c.quantities[name] for name in names] for c in every])
         known = np.isfinite(stack).sum(axis=0)
         mean = np.where(known > 0, np.nansum(stack, axis=0) / np.maximum(known, 1), np.nan)
-        return np.asarray(np.moveaxis(mean, 0, 1))
+        return dict(zip(names, mean, strict=True))
+
+
+def _but_for_rounding(live: Quantities, placebo: Quantities) -> Quantities:
+    """The placebo, with the live value itself where the two agree but for rounding.
+
+    Learners that all shift alike keep the distances that they have in the placebo; what rounding
+    leaves of the difference has a sign in every pair, and would be tested.
+    """
+    return {
+        name: np.where(np.isclose(live[name], curves, rtol=ROUNDING, atol=0), live[name], curves)
+        for name, curves in placebo.items()
+    }
+
+
+def _length(found: Quantities) -> int:
+    """T + 1."""
+    return len(next(iter(found.values())))
 
 
 def _stacked(
-    found: Mapping[str, tuple[Floats, Floats]], keys: Sequence[str], last: int
+    names: Sequence[str], found: Mapping[str, Quantities], keys: Sequence[str], last: int
 ) -> Quantities:
     return {
-        name: np.array([_cut(found[key][0][i], last) for key in keys]).reshape(len(keys), last + 1)
-        for i, name in enumerate(QUANTITIES)
+        name: np.array([_cut(found[key][name], last) for key in keys]).reshape(len(keys), last + 1)
+        for name in names
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from lwd_agents.errors import BadInput
 from lwd_agents.inference import planning
-from lwd_agents.inference.assess import windows_of
+from lwd_agents.inference.assess import quantities_of, windows_of
+from lwd_agents.inference.collapse import lead
 from lwd_agents.inference.grouping import Condition, conditions, expand, read_all, with_placebos
 from lwd_agents.inference.measured import Measured, Reader
 from lwd_agents.inference.options import Options, check_level, read_window
@@ -70,12 +71,15 @@ def plan(
 ) -> PilotPlan:
     """How many draws, readings and matched pairs a stated effect on ``between`` needs.
 
+    Of learners (world ``graph``) the effect is one on ``error``, and only pairs are counted.
+
     Args:
         runs: the pilot: live runs and their placebos, two pairs or more of one condition.
-        effect: the size of the mean delta to be found, in ||D||_F^2.
+        effect: the size of the mean delta to be found, in ||D||_F^2, or in the error.
         draws, readings: the L and M to consider; by default the pilot's L among others, and 1.
         early, late: windows, as in ``lwd.test``.
-        alpha, power: of the planned test (Holm's first step over three quantities).
+        alpha, power: of the planned test (Holm's first step over three quantities; of learners
+            over those that were measured).
 
     Raises:
         BadInput: there is no pilot of one condition with two pairs, or an option makes no plan.
@@ -94,10 +98,10 @@ def plan(
         raise BadInput(f"the pilot's runs are of {len(live)} conditions ({named}); give one")
     condition, reader = live[0], Reader()
     measured = reader.measured(condition)
+    first = condition.live[0]
     if not measured.pairs:
-        raise BadInput(
-            f"{condition.name}: no matched placebo; a pilot needs pairs (--with-placebo)"
-        )
+        how = "--set placebo=true" if first.world == "graph" else "--with-placebo"
+        raise BadInput(f"{condition.name}: no matched placebo; a pilot needs pairs ({how})")
     if measured.stopped:
         raise BadInput(
             f"{condition.name}: the pilot's runs stopped themselves; give runs that did not"
@@ -106,7 +110,6 @@ def plan(
     windows, _ = windows_of(condition, measured, options, [])
     if windows is None:
         raise BadInput(f"{condition.name}: a run of one step; a change needs 2 or more")
-    first = condition.live[0]
     parts = _components(condition, measured, windows)
     dollars, seconds = _costs(condition.runs) if first.world == "llm" else (None, None)
     considered = draws or sorted({*_DRAWS, parts.draws})
@@ -120,6 +123,7 @@ def plan(
         cost_per_response=dollars,
         alpha=alpha,
         power=power,
+        quantities=len(quantities_of(condition, measured, [])) if first.world == "graph" else 3,
     )
     notes = (*said, *measured.said)
     readings_part = parts.reading / parts.readings
@@ -133,10 +137,11 @@ def _components(condition: Condition, measured: Measured, windows: Windows) -> p
     """The parts of the variance of delta, from the pairs of the pilot."""
     first = condition.live[0]
     if first.world != "llm":
-        live, placebo = matched_changes(
-            measured.paired_live["between"], measured.placebo["between"], windows
-        )
-        return planning.components(live - placebo, 2)
+        of = lead(measured.live)
+        live, placebo = matched_changes(measured.paired_live[of], measured.placebo[of], windows)
+        found = planning.components(live - placebo, 2)
+        # learners read nothing and draw nothing: there is nothing to tell apart
+        return replace(found, notes=()) if of == "error" else found
     many = range(first.readings)
     by_reading = [[_Pair(*pair, windows, r) for r in many] for pair in condition.pairs]
     every = slice(None)

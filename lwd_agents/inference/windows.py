@@ -52,6 +52,21 @@ def matched_windows(last: int) -> Windows:
     return Windows((0, 0), default_windows(last).late)
 
 
+def growing_windows(last: int) -> Windows:
+    """The middle fifth and the last fifth: for learners, whose errors first grow in any network.
+
+    From t = 0 on an error rises to where it settles, stable or not; collapse is that it goes on
+    growing.
+
+    Raises:
+        BadInput: a run of one step.
+    """
+    late = default_windows(last).late
+    long = late[1] - late[0]
+    first = 2 * (last + 1) // 5
+    return Windows((first, first + long), late)
+
+
 def check_windows(windows: Windows, last: int) -> Windows:
     """The windows, if they are disjoint stretches of the steps 0 .. last, early before late.
 

@@ -79,7 +79,7 @@ def measure(run: str | Path | Trajectory | Run, *, query: int = 0, text: bool = 
         raise BadInput(f"query {query}: the run has {read.queries}, counted from 0")
     tables, responses = _Tables(said=list(read.damage)), None
     if read.world != "llm":
-        _mixtures(read, tables)
+        _numeric(read, tables)
     else:
         _geometry(read, query, tables)
         if text:
@@ -208,20 +208,17 @@ def _told(response: Response) -> dict[str, Any]:
     }
 
 
-def _mixtures(run: Run, tables: _Tables) -> None:
+def _numeric(run: Run, tables: _Tables) -> None:
     """A numeric world: means over replicates, of the live side and its placebo."""
-    from lwd_agents.measures.mixture_runs import read_mixtures, sides
+    from lwd_agents.blocks import LARGE, Blocks
+    from lwd_agents.measures.numeric_runs import read_side, sides
 
-    for side in sides(run):
-        read = read_mixtures(run, side)
-        tables.steps |= {
-            f"{side}norm": np.sqrt(read.between).mean(axis=0),
-            f"{side}between": read.between.mean(axis=0),
-            f"{side}within": read.within.mean(axis=0),
-            f"{side}drift": read.drift.mean(axis=0),
-        }
-        components = read.effective_components.mean(axis=0)
-        tables.agents[f"{side}effective_components"] = components
+    arrays = Blocks(run.path).read(without=LARGE)
+    for side in sides(arrays):
+        read = read_side(run, arrays, side)
+        tables.steps[f"{side}norm"] = np.sqrt(read.quantities["between"]).mean(axis=0)
+        tables.steps |= {f"{side}{name}": a.mean(axis=0) for name, a in read.quantities.items()}
+        tables.agents |= {f"{side}{name}": a.mean(axis=0) for name, a in read.agents.items()}
         tables.said += read.said
 
 

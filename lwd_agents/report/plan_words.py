@@ -25,11 +25,12 @@ def lines(found: Found) -> list[str]:
     """The plan, line by line."""
     parts, plan = found["components"], found["plan"]
     windows = f"[t = {span(found['windows']['late'])}] - [t = {span(found['windows']['early'])}]"
+    learners = found["world"] == "graph"
     shown = ", ".join(f"{name} {value:.3g}" for name, value in found["parts"].items())
     told = [
         f"pilot: {found['name']}, {count(parts['pairs'], 'matched pair')}{_sizes(found)}; "
-        f"delta of ||D||_F^2, {windows}",
-        f"variance of delta: {parts['total']:.4g}; {shown}",
+        f"delta of {'the error' if learners else '||D||_F^2'}, {windows}",
+        f"variance of delta: {parts['total']:.4g}{'' if learners else f'; {shown}'}",
         f"to find an effect of {plain(plan['effect'])} with power {plan['power']:.0%} at a "
         f"one-sided level of {plan['level']:.3g}:",
     ]

@@ -17,6 +17,21 @@ MEANS = {
     "within": "tr S, mean over agents",
     "drift": "||mean - human||^2, unbiased",
 }
+_OF_LEARNERS = {
+    "between": "||D||_F^2",
+    "within": "tr Sigma, mean over learners",
+    "drift": "||mean - truth||^2",
+    "error": "||X_i - truth||^2, mean over learners",
+}
+_LONG_RUN = (
+    "A finite run's slope is no verdict on the long run: slow transients look like growth (--early "
+    "A:B asks past them), and slow growth like none. lwd verdict says it from the graph."
+)
+
+
+def meaning(name: str, world: str) -> str:
+    """What a quantity is, as a formula."""
+    return _OF_LEARNERS[name] if world == "graph" else MEANS[name]
 
 
 def tell(found: Found, console: Console | None = None) -> None:
@@ -66,7 +81,14 @@ def _contrasts(found: Found) -> str:
     if windows is None:
         return "between conditions"
     change = f"[t = {span(windows['late'])}] - [t = {span(windows['early'])}]"
-    return f"between conditions, {change} of ||D||_F^2"
+    first = {one["first"] for one in found["contrasts"]}
+    learners = any(_learners(one) for one in found["conditions"] if one["name"] in first)
+    return f"between conditions, {change} of {'the error' if learners else '||D||_F^2'}"
+
+
+def _learners(found: Found) -> bool:
+    """Whether a condition is of learners that refit, whose collapse is growth of the error."""
+    return bool(found["world"] == "graph")
 
 
 def _condition(found: Found, options: Found) -> list[str]:
@@ -76,7 +98,8 @@ def _condition(found: Found, options: Found) -> list[str]:
         if found["placebos"]
         else ""
     )
-    about = f"world {found['world']}, {count(len(found['agents']), 'agent')}"
+    who = "learner" if _learners(found) else "agent"
+    about = f"world {found['world']}, {count(len(found['agents']), who)}"
     if found["world"] == "llm":
         about += f", {count(found['draws'], 'draw')}"
     told = [f"{found['name']}: {runs}{beside}; {about}, t = 0 .. {found['steps']}"]
@@ -90,12 +113,13 @@ def headline(found: Found) -> str:
     if found["windows"] is None:
         return "nothing can be said of change: there is one step."
     if found["collapse"] is None:
-        return "no evidence for or against collapse: there is no matched placebo."
+        how = " (--set placebo=true)" if _learners(found) else ""
+        return f"no evidence for or against collapse: there is no matched placebo{how}."
     return str(found["collapse"]["sentence"])
 
 
 def _verdict(found: Found, options: Found) -> list[str]:
-    """The finding, and the three quantities beyond the placebo or by themselves."""
+    """The finding, and the quantities beyond the placebo or by themselves."""
     verdict, windows = found["collapse"], found["windows"]
     told = [f"VERDICT: {headline(found)}"]
     if windows is None:
@@ -106,8 +130,10 @@ def _verdict(found: Found, options: Found) -> list[str]:
     if verdict is None:
         if found["trends"]:
             told.append(f"the change by itself, {change} ({by}):")
-            told += [_row(name, one["interval"], "") for name, one in found["trends"].items()]
-            told.append(_about_trends(found["trends"], level))
+            world = found["world"]
+            trends = found["trends"].items()
+            told += [_row(name, one["interval"], "", world) for name, one in trends]
+            told.append(_about_trends(found, level))
         return told
     if found["fresh"]:
         change, by = "mean of the fresh steps after each run's stop", "nothing else may be tested"
@@ -121,7 +147,7 @@ def _verdict(found: Found, options: Found) -> list[str]:
         said = "not tested" if p is None else f"p {probability(p)} ({one['test']['alternative']})"
         used = one["interval"]["replicates"]
         few = f" ({used} of {found['pairs']} pairs)" if used < found["pairs"] else ""
-        told.append(_row(one["name"], one["interval"], said) + few)
+        told.append(_row(one["name"], one["interval"], said, found["world"]) + few)
     tests = len(verdict["quantities"])
     if found["pairs"] < 2:
         return told
@@ -129,21 +155,32 @@ def _verdict(found: Found, options: Found) -> list[str]:
         f"{level} t intervals, one-sided sign-flip tests with Holm over {tests}; assumed: "
         "independent replicates, and live and placebo exchangeable if nothing happened."
     )
-    return told
+    return [*told, _LONG_RUN] if _learners(found) else told
 
 
-def _row(name: str, interval: Found, said: str) -> str:
-    ends = f"[{signed(interval['low'])}, {signed(interval['high'])}]"
+def _row(name: str, interval: Found, said: str, world: str) -> str:
+    # Four digits after the point would hide the small errors of many rows.
+    told, *wide = (_digits, 10, 24, 22) if world == "graph" else (signed, 0, 20, 20)
+    ends = f"[{told(interval['low'])}, {told(interval['high'])}]"
     if interval["low"] is None:
         ends = "(no interval)"
-    return f"  {name:<8} {signed(interval['estimate'])} {ends:<20} {said:<20} {MEANS[name]}"
+    parts = (told(interval["estimate"]), ends, said)
+    row = " ".join(part.ljust(width) for part, width in zip(parts, wide, strict=True))
+    return f"  {name:<8} {row} {meaning(name, world)}"
 
 
-def _about_trends(trends: Found, level: str) -> str:
-    many = max(one["interval"]["replicates"] for one in trends.values())
+def _digits(value: float | None) -> str:
+    """Four digits that count, with a sign."""
+    return "none" if value is None else f"{value:+.4g}"
+
+
+def _about_trends(found: Found, level: str) -> str:
+    many = max(one["interval"]["replicates"] for one in found["trends"].values())
     runs = (
         f"{level} t intervals over {many} runs" if many > 1 else "one run: no between-run inference"
     )
+    if _learners(found):
+        return f"{runs}. {_LONG_RUN}"
     return f"{runs}. A trend alone is no evidence of collapse: readings grow, and average out."
 
 
@@ -158,8 +195,10 @@ def _evidence(found: Found) -> list[str]:
         if reached
         else f"{wanted} would be evidence, whenever one stops"
     )
-    fell = f"{process['successes']} of {n} fell further than their placebo"
-    return [f"e-value of between: {plain(e)} after {count(n, 'pair')} ({fell}); {word}."]
+    moved = "grew" if _learners(found) else "fell"
+    fell = f"{process['successes']} of {n} {moved} further than their placebo"
+    of = "error" if _learners(found) else "between"
+    return [f"e-value of {of}: {plain(e)} after {count(n, 'pair')} ({fell}); {word}."]
 
 
 def _limit(found: Found) -> list[str]:
@@ -167,13 +206,15 @@ def _limit(found: Found) -> list[str]:
     if limit is None or limit["late"]["estimate"] is None:
         return []
     late = limit["late"]
-    ends = "" if late["low"] is None else f" [{late['low']:.4f}, {late['high']:.4f}]"
+    told_as = ".4g" if _learners(found) else ".4f"
+    ends = "" if late["low"] is None else f" [{late['low']:{told_as}}, {late['high']:{told_as}}]"
     note = f" ({limit['note']})" if limit["note"] else ""
     over = "the fresh steps" if found["fresh"] else f"t = {span(found['windows']['late'])}"
     if late["left_out"]:
         note += f" ({late['replicates']} of {found['runs']} runs)"
-    told = [f"late level: ||D||_F^2 = {late['estimate']:.4f}{ends} over {over}{note}."]
-    if found["fresh"]:
+    of = "error" if _learners(found) else "||D||_F^2"
+    told = [f"late level: {of} = {late['estimate']:{told_as}}{ends} over {over}{note}."]
+    if found["fresh"] or not limit["fits"]:
         return told
     return [*told, f"extrapolated, not estimated: {'; '.join(_fit(one) for one in limit['fits'])}."]
 
@@ -195,8 +236,10 @@ def _band(found: Found) -> list[str]:
     at = band["centre"][-1], band["low_all"][-1], band["high_all"][-1]
     if None in at:
         return []
+    of = "mean curve of the error" if _learners(found) else "mean curve"
+    said = "{:.4g} [{:.4g}, {:.4g}]" if _learners(found) else "{:.4f} [{:.4f}, {:.4f}]"
     return [
-        f"mean curve at t = {len(band['centre']) - 1}: {at[0]:.4f} [{at[1]:.4f}, {at[2]:.4f}], "
+        f"{of} at t = {len(band['centre']) - 1}: {said.format(*at)}, "
         f"simultaneous over all steps ({band['method']})."
     ]
 

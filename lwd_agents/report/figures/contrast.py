@@ -1,4 +1,4 @@
-"""Live runs against their placebos: the norms, and the changes of three quantities beyond them."""
+"""Live runs against their placebos: their curves, and the changes of quantities beyond them."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from lwd_agents.blocks import Arrays
     from lwd_agents.inference.assess import ConditionFindings
     from lwd_agents.inference.collapse import Quantity
 
@@ -26,6 +27,12 @@ _MEANS = {
     "between": r"between: $\|D\|_F^2$, unbiased",
     "within": r"within: tr $S$, mean over agents",
     "drift": r"drift: $\|$mean $-$ human$\|^2$",
+}
+_OF_LEARNERS = {
+    "between": r"between: $\|D\|_F^2$",
+    "within": r"within: tr $\Sigma$, mean over learners",
+    "drift": r"drift: $\|$mean $-$ truth$\|^2$",
+    "error": r"error: $\|X_i\,-\,$truth$\|^2$, mean over learners",
 }
 # Side -> colour, mark, dashes: told apart in grey too.
 _SIDES: dict[str, tuple[str, str, str]] = {
@@ -37,10 +44,10 @@ _SIDES: dict[str, tuple[str, str, str]] = {
 def contrast_figure(subject: Subject, *, titles: bool = True) -> Figure:
     """Live runs and their placebos, as ``lwd.test`` matches them; 6.9 inches wide.
 
-    Left, ||D(t)||_F: runs thin, their mean strong, with the simultaneous band for the mean that
-    ``inference.bands.across_runs`` gives. Right, a forest plot: for between, within and drift the
-    change of live beyond placebo, each pair a dot, the mean and its t interval over it, each
-    quantity on an axis of its own. Of several conditions the first that has pairs.
+    Left, ||D(t)||_F, or of learners their error: runs thin, their mean strong, with the
+    simultaneous band for the mean that ``inference.bands.across_runs`` gives. Right, a forest plot:
+    for each quantity the change of live beyond placebo, each pair a dot, the mean and its t
+    interval over it, on an axis of its own. Of several conditions the first that has pairs.
 
     Raises:
         CannotDraw: no live run has a placebo of its seed, or they have one step only.
@@ -48,20 +55,24 @@ def contrast_figure(subject: Subject, *, titles: bool = True) -> Figure:
     from matplotlib.figure import Figure
 
     found = _condition(subject)
-    figure = Figure(figsize=(PAGE, 3.2), layout="constrained")
-    grid = figure.add_gridspec(3, 2)
-    norms: Axes = figure.add_subplot(grid[:, 0])
-    handles: dict[str, Any] = {}
-    for side, curves in zip(_SIDES, _norms(subject, found), strict=True):
-        handles |= _side(norms, side, curves)
-    norms.set_ylabel(r"$\|D^{(t)}\|_F$")
-    norms.set_ylim(bottom=0.0)
-    over_steps(norms, found.steps)
-    below(figure, list(handles.values()), list(handles), 2)
     assert found.collapse is not None
     quantities = found.collapse.quantities
+    learners = found.world == "graph"
+    rows = max(3, len(quantities))
+    figure = Figure(figsize=(PAGE, 3.2 + 0.8 * (rows - 3)), layout="constrained")
+    grid = figure.add_gridspec(rows, 2)
+    left: Axes = figure.add_subplot(grid[:, 0])
+    handles: dict[str, Any] = {}
+    for side, curves in zip(_SIDES, _curves(subject, found), strict=True):
+        handles |= _side(left, side, curves)
+    left.set_ylabel("error, mean over learners" if learners else r"$\|D^{(t)}\|_F$")
+    left.set_ylim(bottom=0.0)
+    over_steps(left, found.steps)
+    below(figure, list(handles.values()), list(handles), 2)
+    means = _OF_LEARNERS if learners else _MEANS
     for row, quantity in enumerate(quantities):
-        _forest(figure.add_subplot(grid[row, 1]), quantity, last=row == len(quantities) - 1)
+        axes = figure.add_subplot(grid[row, 1])
+        _forest(axes, quantity, means[quantity.name], last=row == len(quantities) - 1)
     if titles:
         windows = found.collapse.windows
         change = f"t = {span(windows.late)} less t = {span(windows.early)}"
@@ -81,12 +92,12 @@ def _condition(subject: Subject) -> ConditionFindings:
         raise CannotDraw("there is one step; a change needs two or more")
     raise CannotDraw(
         "no live run has a placebo with its seed, here or beside it "
-        "(lwd run --with-placebo; of a gmm run placebo=true)"
+        "(lwd run --with-placebo; of a numeric world placebo=true)"
     )
 
 
-def _norms(subject: Subject, found: ConditionFindings) -> tuple[Floats, Floats]:
-    """||D(t)||_F of the matched live runs and placebos, (R, T + 1) each."""
+def _curves(subject: Subject, found: ConditionFindings) -> tuple[Floats, Floats]:
+    """||D(t)||_F or error of the matched live runs and placebos, (R, T + 1) each."""
     from lwd_agents.inference.grouping import conditions, expand, read_all, with_placebos
 
     runs, _ = read_all(with_placebos(expand(subject.paths)))
@@ -105,13 +116,19 @@ def _of_run(run: Run, last: int) -> Floats:
 
 def _of_replicates(runs: Sequence[Run], last: int) -> tuple[Floats, Floats]:
     """The same of a numeric world, whose runs hold both sides of all their replicates."""
-    from lwd_agents.blocks import Blocks
+    from lwd_agents.blocks import LARGE, Blocks
+    from lwd_agents.measures.numeric_runs import read_side
 
-    arrays = [Blocks(run.path).read() for run in runs]
-    both = [one for one in arrays if "placebo_norm" in one]
+    def shown(run: Run, arrays: Arrays, side: str) -> Floats:
+        if run.world == "graph":
+            return read_side(run, arrays, side).quantities["error"]
+        return arrays[f"{side}norm"]
+
+    arrays = [(run, Blocks(run.path).read(without=LARGE)) for run in runs]
+    both = [(run, one) for run, one in arrays if "placebo_norm" in one]
     live, placebo = (
-        np.concatenate([one[name][:, : last + 1] for one in both])
-        for name in ("norm", "placebo_norm")
+        np.concatenate([shown(run, one, side)[:, : last + 1] for run, one in both])
+        for side in ("", "placebo_")
     )
     return live, placebo
 
@@ -137,7 +154,7 @@ def _side(axes: Axes, side: str, curves: Floats) -> dict[str, Any]:
     return {f"{side}: mean of {runs}": line, f"{side}: {level} band for it, all steps": area}
 
 
-def _forest(axes: Axes, quantity: Quantity, *, last: bool) -> None:
+def _forest(axes: Axes, quantity: Quantity, means: str, *, last: bool) -> None:
     """One quantity's change beyond the placebo: the pairs, their mean, its interval."""
     interval = quantity.interval
     axes.axvline(0.0, color="0.35", lw=0.7, ls=":")
@@ -150,7 +167,7 @@ def _forest(axes: Axes, quantity: Quantity, *, last: bool) -> None:
     axes.set_yticks([])
     axes.locator_params(axis="x", nbins=6)
     p = "" if np.isnan(quantity.p_adjusted) else f" ($p$ {probability(quantity.p_adjusted)})"
-    axes.set_title(f"{_MEANS[quantity.name]}{p}", loc="left")
+    axes.set_title(f"{means}{p}", loc="left")
     tidy(axes)
     axes.spines["left"].set_visible(False)
     if last:

@@ -59,7 +59,7 @@ def _figure3(subject: Subject, titles: bool) -> Drawing:
     return responses_figure(trajectory, titles=titles)
 
 
-def _mixture_norms(subject: Subject, titles: bool) -> Drawing:
+def _norms(subject: Subject, titles: bool) -> Drawing:
     from lwd_agents.report.figures.gmm import norm_figure
 
     subject.trajectory.replicated("norm")  # or BadInput, which says what is gone
@@ -71,6 +71,18 @@ def _figure5(subject: Subject, titles: bool) -> Drawing:
 
     subject.trajectory.replicated("weights")
     return histograms_figure(subject.trajectory, titles=titles)
+
+
+def _graph(subject: Subject, titles: bool) -> Drawing:
+    from lwd_agents.report.figures.learners import graph_figure
+
+    return graph_figure(subject.trajectory, titles=titles)
+
+
+def _errors(subject: Subject, titles: bool) -> Drawing:
+    from lwd_agents.report.figures.learners import errors_figure
+
+    return errors_figure(subject.trajectory, titles=titles)
 
 
 def _trajectories(subject: Subject, titles: bool) -> Drawing:
@@ -112,14 +124,14 @@ FIGURES: dict[str, Figure] = {
     "figure4": Figure(
         ("gmm",),
         "||D||_F of every replicate, with theory and placebo (drawn of B = 2 by default)",
-        _mixture_norms,
+        _norms,
         _two_components,
     ),
     "figure5": Figure(("gmm",), "histograms of the mixtures at t = 1 and t = T", _figure5),
     "figure6": Figure(
         ("gmm",),
         "the same as figure4 (drawn of more components by default)",
-        _mixture_norms,
+        _norms,
         lambda subject: not _two_components(subject),
     ),
     "trajectories": Figure(
@@ -129,7 +141,14 @@ FIGURES: dict[str, Figure] = {
         _BOTH, "spread, Vendi score, effective rank, distinct n-grams and copies", _diversity
     ),
     "contrast": Figure(
-        _BOTH, "||D||_F of live runs and placebos, and the changes beyond the placebo", _contrast
+        (*_BOTH, "graph"),
+        "||D||_F (of learners: the error) of live runs and placebos; changes beyond the placebo",
+        _contrast,
     ),
     "lineage": Figure(("llm",), "whose posts each agent's phrases come from in the end", _lineage),
+    "graph": Figure(("graph",), "who learns from whom, with the verdict on each learner", _graph),
+    "errors": Figure(
+        ("graph",), "each learner's distance from the truth, beside its expectation", _errors
+    ),
+    "norm": Figure(("graph",), "||D||_F of every replicate, with theory and placebo", _norms),
 }

@@ -35,7 +35,7 @@ class Subject:
 
     @property
     def world(self) -> str:
-        """What evolved in the first run: llm, gmm."""
+        """What evolved in the first run: llm, gmm, graph."""
         return str(self.manifest["world"])
 
     @cached_property

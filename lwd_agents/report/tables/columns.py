@@ -27,10 +27,10 @@ _READING = Column(WHOLE, "number of the reading of that step and query, 0 .. M -
 RUNS = {
     "run": Column(TEXT, "short name, different for each; the other tables have it too"),
     "path": Column(TEXT, "the run directory"),
-    "world": Column(TEXT, "llm, gmm"),
+    "world": Column(TEXT, "llm, gmm, graph"),
     "experiment": Column(TEXT, "name of the experiment"),
     "status": Column(TEXT, "running, complete, stopped, failed"),
-    "placebo": Column(YES, "whether the run is a placebo (a gmm run holds both sides)"),
+    "placebo": Column(YES, "whether the run is a placebo (a numeric run holds both sides)"),
     "placebo_of": Column(TEXT, "`run` of the live run with its seed and config, if exported too"),
     "seed": Column(WHOLE, "seed of all its randomness"),
     "replicates": Column(WHOLE, "replicates in this directory"),
@@ -100,9 +100,11 @@ STEPS = {
     "run": _RUN,
     "replicate": _REPLICATE,
     "t": _STEP,
-    "internet_size": Column(WHOLE, "the size of A(t)", "posts"),
-    "synthetic": Column(WHOLE, "posts of A(t) that models wrote; none in a placebo", "posts"),
-    "norm": Column(REAL, "||D(t)||_F, as the paper has it: the draw floor is in it"),
+    "internet_size": Column(WHOLE, "the size of A(t); rows that are kept (graph)", "posts, rows"),
+    "synthetic": Column(
+        WHOLE, "those that models wrote, or labelled (graph); none in a placebo", "posts, rows"
+    ),
+    "norm": Column(REAL, "||D(t)||_F, as the paper has it: the draw floor is in it (llm)"),
     "missing": Column(WHOLE, "draws that are missing, over all agents (llm)", "draws"),
     "calls": Column(WHOLE, "requests to models (llm)"),
     "input_tokens": Column(WHOLE, "of the step (llm)", "tokens"),
@@ -121,16 +123,21 @@ STEPS = {
     "seconds_store": Column(REAL, "adding the posts of the step before", "s"),
     "seconds_commit": Column(REAL, "writing, up to the line of the step", "s"),
     "clips": Column(WHOLE, "weights set to epsilon on the way to the step (gmm)"),
-    "predicted_rms": Column(REAL, "theory: root mean square of the norm (gmm)"),
+    "predicted_rms": Column(REAL, "theory: root mean square of the norm (gmm, graph)"),
     "predicted_mean_field": Column(REAL, "theory: norm of the mean field (gmm)"),
-    "placebo_norm": Column(REAL, "||D(t)||_F of the placebo (gmm)"),
+    "placebo_norm": Column(REAL, "||D(t)||_F of the placebo (gmm, graph)"),
     "placebo_clips": Column(WHOLE, "`clips` of the placebo (gmm)"),
-    "placebo_predicted_rms": Column(REAL, "`predicted_rms` of the placebo (gmm)"),
+    "placebo_predicted_rms": Column(REAL, "`predicted_rms` of the placebo (gmm, graph)"),
     "measured_norm": Column(REAL, "||D||_F again, of the first query and who is always there"),
     "between": Column(REAL, "||D||_F^2 without bias, signed"),
     "draw_floor": Column(REAL, "what the plain ||D||_F^2 has too much, in expectation"),
-    "within": Column(REAL, "mean over agents of tr S_i, the spread of an agent's draws"),
-    "drift": Column(REAL, "squared distance of the agents' mean from that of A(0), without bias"),
+    "within": Column(
+        REAL, "mean over agents of tr S_i; of mixtures and Gaussians, of their covariance's trace"
+    ),
+    "drift": Column(
+        REAL, "squared distance of the agents' mean from that of A(0), or the truth; without bias"
+    ),
+    "error": Column(REAL, "mean over learners of their `error` (graph)"),
     "energy": Column(REAL, "mean over pairs of the energy distance, without bias"),
     "mmd": Column(REAL, "mean over pairs of MMD^2, Gaussian kernel, without bias"),
     "vendi_of_all": Column(REAL, "Vendi score of all agents' draws together"),
@@ -144,9 +151,10 @@ STEPS = {
     "agreement_with_classes": Column(REAL, "adjusted Rand index with the readership's classes"),
     "group_distance": Column(REAL, "distance of two classes' means, or from the adversary"),
     "polarization": Column(REAL, "`group_distance` over that at t = 0"),
-    "placebo_between": Column(REAL, "`between` of the placebo (gmm)"),
-    "placebo_within": Column(REAL, "`within` of the placebo (gmm)"),
-    "placebo_drift": Column(REAL, "`drift` of the placebo (gmm)"),
+    "placebo_between": Column(REAL, "`between` of the placebo (gmm, graph)"),
+    "placebo_within": Column(REAL, "`within` of the placebo (gmm, graph)"),
+    "placebo_drift": Column(REAL, "`drift` of the placebo (gmm, graph)"),
+    "placebo_error": Column(REAL, "`error` of the placebo (graph)"),
 }
 
 AGENTS = {
@@ -154,11 +162,13 @@ AGENTS = {
     "replicate": _REPLICATE,
     "t": _STEP,
     "agent": Column(TEXT, "the agent"),
-    "k": Column(WHOLE, "posts read; null where the agent is absent", "posts"),
+    "k": Column(
+        WHOLE, "posts read, or rows fitted (graph); null where it is absent", "posts, rows"
+    ),
     "k_asked": Column(WHOLE, "posts drawn, where a budget may leave some out (llm)", "posts"),
     "missing": Column(WHOLE, "draws that are missing (llm)", "draws"),
     "marked": Column(TEXT, "responses that each rule marks, as a JSON object; null without rules"),
-    "spread": Column(REAL, "tr S_i, the spread of its draws"),
+    "spread": Column(REAL, "tr S_i, the spread of its draws; tr Sigma_i of a Gaussian (graph)"),
     "effective_rank": Column(REAL, "exp of the entropy of the covariance's eigenvalues"),
     "vendi": Column(REAL, "Vendi score: exp of the entropy of the eigenvalues of K/n"),
     "log_determinant": Column(REAL, "log det of the cosine Gram matrix with a ridge"),
@@ -188,6 +198,17 @@ AGENTS = {
     "chain": Column(REAL, "mean number of posts on a phrase's way", "posts"),
     "effective_components": Column(REAL, "how many components its mixture uses (gmm)"),
     "placebo_effective_components": Column(REAL, "the same of the placebo (gmm)"),
+    "error": Column(REAL, "squared distance of its parameter from the truth (graph)"),
+    "predicted_error": Column(REAL, "theory: expected `error` (graph)"),
+    "mean_error": Column(REAL, "squared distance of its mean alone, of Gaussians (graph)"),
+    "predicted_mean_error": Column(REAL, "theory: expected `mean_error` (graph)"),
+    "predicted_spread": Column(REAL, "theory: expected `spread` (graph)"),
+    "placebo_error": Column(REAL, "`error` of the placebo (graph)"),
+    "placebo_predicted_error": Column(REAL, "`predicted_error` of the placebo (graph)"),
+    "placebo_mean_error": Column(REAL, "`mean_error` of the placebo (graph)"),
+    "placebo_predicted_mean_error": Column(REAL, "`predicted_mean_error` of the placebo (graph)"),
+    "placebo_spread": Column(REAL, "`spread` of the placebo (graph)"),
+    "placebo_predicted_spread": Column(REAL, "`predicted_spread` of the placebo (graph)"),
 }
 
 PAIRS = {
@@ -214,6 +235,14 @@ WEIGHTS = {
     "placebo_weight": Column(REAL, "the same of the placebo"),
 }
 
+EDGES = {
+    "run": _RUN,
+    "from": Column(WHOLE, "first step at which the graph holds", "step"),
+    "source": Column(TEXT, "who labels, or `real`"),
+    "target": Column(TEXT, "the learner that fits it"),
+    "weight": Column(REAL, "share of the target's data, or of its fits; into one they sum to 1"),
+}
+
 COLUMNS: dict[str, dict[str, Column]] = {
     "runs": RUNS,
     "responses": RESPONSES,
@@ -223,11 +252,13 @@ COLUMNS: dict[str, dict[str, Column]] = {
     "agents": AGENTS,
     "pairs": PAIRS,
     "weights": WEIGHTS,
+    "edges": EDGES,
 }
 """table -> column -> type, what it is, unit."""
 
 TABLES = {
     "llm": ("runs", "responses", "posts", "reads", "steps", "agents", "pairs"),
     "gmm": ("runs", "steps", "agents", "pairs", "weights"),
+    "graph": ("runs", "steps", "agents", "pairs", "edges"),
 }
 """The tables that a world has; of a world that is not here, runs and steps."""

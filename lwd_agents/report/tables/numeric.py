@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lwd_agents.blocks import Blocks
+from lwd_agents.blocks import LARGE, Blocks
 from lwd_agents.report.tables.frames import journal_steps, within
 from lwd_agents.report.tables.values import Columns, Say, array_of, attempt, frame, labels
 from lwd_agents.run_files import Run
@@ -24,8 +24,8 @@ MOST = 20_000_000
 """Rows of one table of one run, beyond which it holds the first replicate alone."""
 
 _PIECE = 1_000_000  # rows of a frame
+_EDGE = ("from", "source", "target", "weight")
 _BY_STEP = ("norm", "clips", "predicted_rms", "predicted_mean_field")
-_MEASURED = ("between", "within", "drift")
 
 
 @dataclass(frozen=True)
@@ -42,13 +42,16 @@ class _Arrays:
 def numeric_frames(
     run: Run, name: str, tables: Sequence[str], measures: bool, say: Say
 ) -> Iterator[tuple[str, pd.DataFrame]]:
-    """steps, agents, pairs and weights of one run, as ``tables.frames`` gives them."""
+    """steps, agents, pairs, weights and edges of one run, as ``tables.frames`` gives them."""
     if not set(tables) - {"runs"}:
         return
     held = attempt(run.path, "arrays", lambda: _held(run, say), say) or _of_lines(run)
     if measures:
         held = _with_measures(run, held, say)
-    pieces = {"steps": _steps, "agents": _agents, "pairs": _pairs, "weights": _weights}
+    pieces = {
+        **{"steps": _steps, "agents": _agents, "pairs": _pairs, "weights": _weights},
+        "edges": _edges,
+    }
     for table in tables:
         if table in pieces:
             for columns in pieces[table](run, held, say):
@@ -114,19 +117,27 @@ def _of_lines(run: Run) -> _Arrays:
 
 
 def _with_measures(run: Run, held: _Arrays, say: Say) -> _Arrays:
-    """With what ``measures.mixture_runs`` finds of each replicate and side."""
-    from lwd_agents.measures.mixture_runs import read_mixtures, sides
+    """With what ``measures.numeric_runs`` finds of each replicate and side."""
+    from lwd_agents.measures.numeric_runs import Side, read_side, sides
 
-    steps, agents = dict(held.steps), {}
-    for side in attempt(run.path, "measures", lambda: sides(run), say) or ():
-        read = attempt(run.path, "measures", lambda side=side: read_mixtures(run, side), say)  # type: ignore[misc]
+    steps, agents = dict(held.steps), dict(held.agents)
+    arrays = attempt(run.path, "measures", lambda: Blocks(run.path).read(without=LARGE), say) or {}
+
+    def one(side: str) -> Side | None:
+        return attempt(run.path, "measures", lambda: read_side(run, arrays, side), say)
+
+    for side, read in ((side, one(side)) for side in sides(arrays)):
         if read is None:
             continue
         for sentence in read.said:
             say(sentence)
-        steps |= {f"{side}{name}": _at(getattr(read, name), run) for name in _MEASURED}
-        components = _at(read.effective_components, run)
-        agents[f"{side}effective_components"] = components
+        steps |= {f"{side}{name}": _at(array, run) for name, array in read.quantities.items()}
+        agents |= {f"{side}{name}": _at(array, run) for name, array in read.agents.items()}
+    if not arrays and run.world == "graph":  # what its lines keep of the first replicate
+        lines = list(run.lines.values())
+        steps["drift"] = array_of([line.get("drift") for line in lines], ())[None]
+        n = len(run.agents)
+        agents["error"] = array_of([line.get("error") for line in lines], (n,))[None]
     return _Arrays(held.count, steps, agents, held.weights, held.distances)
 
 
@@ -223,3 +234,18 @@ def _weights(run: Run, held: _Arrays, say: Say) -> Iterator[Columns]:
             "component": np.tile(np.arange(b), len(r) * n),
             **{f"{side}weight": w[r, s].reshape(-1) for side, w in held.weights.items()},
         }
+
+
+def _edges(run: Run, _: _Arrays, say: Say) -> Iterator[Columns]:
+    """Who learns from whom, of every graph of a run's schedule."""
+    graphs = run.manifest.get("graphs")
+    if graphs is None:
+        say(f"{run.path}: the graph has too many edges to be kept in the manifest, so no edges")
+        return
+
+    def columns() -> Columns:
+        rows = [(graph["from"], *edge) for graph in graphs for edge in graph["edges"]]
+        return dict(zip(_EDGE, zip(*rows, strict=True), strict=True))
+
+    if found := attempt(run.path, "edges", columns, say):
+        yield found
