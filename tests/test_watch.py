@@ -21,6 +21,7 @@ import numpy as np
 import pytest
 from made_runs import made_run, network
 
+import lwd_agents as lwd
 from lwd_agents.blocks import Blocks
 from lwd_agents.config import read_experiment
 from lwd_agents.errors import BadInput
@@ -30,6 +31,7 @@ from lwd_agents.report.live.runs import Live
 from lwd_agents.report.live.server import Watch, serve, watch
 from lwd_agents.report.live.tail import Lines, Replaced, Tail
 from lwd_agents.report.live.versions import Versions
+from lwd_agents.report.live.watching import Watcher
 from lwd_agents.trajectory import Trajectory
 
 ALIGNED = ("curves", "agent_measures", "pair_measures")
@@ -320,6 +322,52 @@ def test_a_numeric_world_is_followed_in_blocks(tmp_path: Path) -> None:
     for side in ("", "placebo_"):
         predicted = np.sqrt((arrays[f"{side}predicted_rms"] ** 2).mean(axis=0))
         np.testing.assert_allclose(shown["theory"][f"{side}predicted"], predicted, rtol=1e-5)
+
+
+def test_learners_are_followed_in_blocks_and_expected_at_the_end(tmp_path: Path) -> None:
+    keys = {"learners": 3, "readership": "ring", "real": 0.2, "rows": 20, "features": 2}
+    whole = lwd.run({"world": "graph", **keys, "steps": 9, "replicates": 3}, out=tmp_path / "whole")
+    arrays = {n: a for n, a in whole.arrays.items() if not n.startswith("predicted")}
+    growing = Growing(whole.path, tmp_path / "run")
+
+    def block(steps: int) -> None:
+        part = slice(growing.t, growing.t + steps)
+        Blocks(growing.path).write(growing.t, {n: a[:, part] for n, a in arrays.items()})
+        growing.grow(steps)
+
+    block(4)
+    watcher = Watcher([growing.path])
+    live = watcher._live
+    data = deepcopy(live.data())
+    page = watcher.page().decode()
+    assert "No verdict is claimed yet" in page
+    assert 'alt="Graph of 3 learners.' in page
+    drawn = watcher._graphs
+    for steps in (1, 3):
+        block(steps)
+        delta = live.poll()
+        assert delta is not None
+        assert delta["runs"]["run"].get("expected") is None
+        data = merged(data, delta)
+    assert watcher.page()
+    assert watcher._graphs is drawn  # once
+    shutil.rmtree(growing.path / "arrays")
+    shutil.copy(whole.path / "trajectories.npz", growing.path)
+    growing.grow(2)  # the last steps, and what is expected of all of them, in one look
+    delta = live.poll()
+    assert delta is not None
+    assert len(delta["runs"]["run"]["theory"]["predicted"]) == 2
+    data, now = merged(data, delta), deepcopy(live.data())
+    theory = now["runs"][0].pop("theory")["predicted"]
+    assert theory[:8] == [None] * 8  # a curve that comes late
+    data["runs"][0].pop("theory")
+    assert bare(data) == bare(now)
+    (shown,) = data["runs"]
+    for name, key in (("errors", "error"), ("expected", "predicted_error")):
+        np.testing.assert_allclose(shown[name], whole.arrays[key].mean(axis=0), rtol=1e-5)
+    assert len(shown["errors_se"]) == len(shown["k"]) == 10
+    assert shown["weights"] is shown["spreads"] is None
+    assert not any("texts" in note for note in data["notes"])
 
 
 # --- runs that begin, are resumed, replaced, damaged ------------------------------------------

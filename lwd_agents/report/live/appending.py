@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from lwd_agents.report.page.curves import BY_AGENT
+
 _ALIGNED = ("curves", "agent_measures", "pair_measures", "theory")
 _INNER = ("norm", "placebo_norm")  # of replicates: (R, T)
 
@@ -54,7 +56,7 @@ def padded(part: dict[str, Any], shown: Mapping[str, Any]) -> dict[str, Any]:
                 mine[name] = rows + [[None] * count] * (len(column) - len(rows))
             elif isinstance(column, list):
                 mine.setdefault(name, _nulls(column, count))
-    for name in ("floor", "weights"):
+    for name in ("floor", *BY_AGENT):
         if shown[name]:
             part.setdefault(name, _nulls(shown[name], count))
     return part

@@ -63,6 +63,8 @@ class Followed:
         self._tries = 0
         self._human: NDArray[np.float64] | None = None
         self._texts = self._columns() if source.world == "llm" else None
+        planned = int(self._run.config["steps"]) + 1
+        self._few = planned * len(source.agents) <= curves.MOST_NUMBERS
         self._damage: list[str] = []
         self._said: set[str] = set()
         self.lines: dict[int, Row] = {}
@@ -158,9 +160,10 @@ class Followed:
                 part = self._measured(lines[0], False) if self._texts else {}
         journal = curves.journal_curves(lines)
         agents = self.source.agents
+        k = curves.readings_of(lines, agents) or [[None] * len(agents) for _ in lines]
         told = {
             "t": [line["t"] for line in lines],  # first: what comes late is as long as it was
-            "k": curves.readings_of(lines, agents) or [[None] * len(agents) for _ in lines],
+            **({"k": k} if self._few else {}),
             "curves": {**journal, **part.pop("curves", {})},
         }
         return padded({**told, **part}, self.shown)
@@ -231,7 +234,10 @@ class Followed:
         }
 
     def _replicated(self, lines: Sequence[Row]) -> dict[str, Any]:
-        """Of a numeric world: all replicates at some steps, theory, weights of the first."""
+        """Of a numeric world: all replicates at some steps, theory, weights or errors.
+
+        What comes late (an expectation, at the end) comes with the steps before it.
+        """
         size = sum(file.stat().st_size for file in self._run.path.glob("arrays/*.npz"))
         if size > _MOST_BYTES:
             return {}
@@ -242,7 +248,11 @@ class Followed:
         return {
             "replicates": {n: after(v, first, n) for n, v in found["replicates"].items()},
             "theory": {n: v[first:] for n, v in found["theory"].items()},
-            **({"weights": found["weights"][first:]} if found["weights"] else {}),
+            **{
+                name: found[name][first if self.shown[name] else 0 :]
+                for name in curves.BY_AGENT
+                if found[name]
+            },
         }
 
     def _columns(self) -> TextColumns:

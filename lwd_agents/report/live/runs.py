@@ -33,6 +33,7 @@ _SEARCH = 5  # polls between two searches for runs that begin
 _FIRST = 32  # steps of a run on which the plane is fitted, at most
 _VERDICT = "the verdict is made when the run is over: lwd test {}"
 _TEXTS = "measures of texts, phrases and bands come when the run is over"
+_NUMBERS = "measures, trajectories and what is expected come when the run is over"
 
 
 class Live:
@@ -124,7 +125,8 @@ class Live:
                 self._say(source.notes)
         if not any(source.lines for source in sources):
             self._say([f"waiting for the first step of {', '.join(self._places)}"])
-        self._say([_VERDICT.format(" ".join(self._places)), _TEXTS])
+        learn = bool(sources) and all(source.world == "graph" for source in sources)
+        self._say([_VERDICT.format(" ".join(self._places)), _NUMBERS if learn else _TEXTS])
         self._news()
 
     def _open(self, wait: bool) -> list[Source]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -31,6 +32,7 @@ class Watcher:
         self._lock = threading.Lock()  # of the live data and their version
         self._stop = threading.Event()
         self._made: tuple[int, bytes] | None = None  # the live page, and its version
+        self._graphs: tuple[str, Mapping[str, Any]] = "", {}  # those drawn, and of what
         self._whole: bytes | None = None  # the page of runs that are over
         self._given_up = False  # the whole page could not be made of what is there
 
@@ -62,8 +64,22 @@ class Watcher:
                 return self._whole
             version = self.versions.last
             if self._made is None or self._made[0] != version:
-                self._made = version, _rendered(self._live.data(), {}, version)
+                data = self._live.data()
+                self._made = version, _rendered(data, self._pictures(data), version)
             return self._made[1]
+
+    def _pictures(self, data: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The graphs of learners, which don't change while a run goes on: each drawn once."""
+        from lwd_agents.report.page.stills import graph_stills
+
+        shown = json.dumps([[run["agents"], run["learners"]] for run in data["runs"]])
+        if shown != self._graphs[0]:
+            try:
+                self._graphs = shown, graph_stills(data["runs"])
+            except Exception as error:  # the page is made without
+                self._graphs = shown, {}
+                self._live.note(f"the graphs cannot be drawn: {_named(error)}")
+        return self._graphs[1]
 
     def close(self) -> None:
         """End ``follow``, and let everyone go who waits."""

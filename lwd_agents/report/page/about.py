@@ -13,6 +13,8 @@ from lwd_agents.report.page.numbers import number
 from lwd_agents.report.page.sources import DAMAGE, Source
 
 Rows = list[list[str]]
+_MOST = 200  # agents that are named
+_FEW = 12  # agents with a backend each, where all have the same
 
 
 def about(source: Source) -> dict[str, Any]:
@@ -21,7 +23,7 @@ def about(source: Source) -> dict[str, Any]:
     return {
         "rows": _rows(source),
         "config": _yaml(manifest.get("config")),
-        "backends": _yaml(manifest.get("backends")),
+        "backends": _yaml(_backends(manifest.get("backends"))),
         "versions": _texts(manifest.get("versions")),
         "files": _texts(manifest.get("sha256")),
         "costs": costs(source),
@@ -41,7 +43,7 @@ def _rows(source: Source) -> Rows:
         "status": manifest.get("status"),
         "error": manifest.get("error"),
         "seed": manifest.get("seed"),
-        "agents": ", ".join(_agents(source)),
+        "learners" if source.world == "graph" else "agents": _listed(_agents(source)),
         "queries": manifest.get("queries") or manifest.get("query"),
         "prompt": manifest.get("prompt"),
         "steps": _steps(source),
@@ -76,6 +78,20 @@ def _agents(source: Source) -> list[str]:
         if isinstance(one, dict)
     }
     return [f"{name} ({models[name]})" if models.get(name) else name for name in source.agents]
+
+
+def _listed(names: list[str]) -> str:
+    more = len(names) - _MOST
+    return ", ".join(names[:_MOST]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def _backends(found: Any) -> Any:
+    """By agent; once where all of many have the same."""
+    if not isinstance(found, dict) or len(found) <= 1:
+        return found
+    first, *others = found.values()
+    alike = all(one == first for one in others)
+    return {f"all {len(found):,}": first} if alike and len(found) > _FEW else found
 
 
 def _steps(source: Source) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lwd_agents.blocks import Blocks
+from lwd_agents.errors import BadInput
 from lwd_agents.measures.unbiased import signed_root
 from lwd_agents.report.page.numbers import number, numbers
 from lwd_agents.report.page.sources import Source
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
     from lwd_agents.run_files import Run
 
 MOST_CURVES = 50  # replicates drawn one by one
-MOST_NUMBERS = 200_000  # of one kind: weights, replicates' norms, measures of pairs
+MOST_NUMBERS = 200_000  # of one kind: weights, errors, replicates' norms, measures of pairs
+BY_AGENT = ("weights", "errors", "errors_se", "expected", "spreads", "expected_spreads")
+"""Columns of a numeric world by step and agent, each null where the world has none of it."""
 
 
 def journal_curves(lines: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
@@ -44,9 +47,13 @@ def journal_curves(lines: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
 
 
 def readings_of(lines: Sequence[Mapping[str, Any]], agents: Sequence[str]) -> list[Any] | None:
-    """k_t: how many posts each agent read, [[N] per T]; null for one that was absent."""
+    """k_t: how many posts each agent read, [[N] per T]; null for one that was absent.
+
+    Of a learner the rows that it fits. None where they would be too many for a page.
+    """
     every = [line.get("k") for line in lines]
-    if not any(isinstance(k, dict) for k in every):
+    many = len(lines) * len(agents) > MOST_NUMBERS
+    if many or not any(isinstance(k, dict) for k in every):
         return None
     return [[number(k.get(a)) if isinstance(k, dict) else None for a in agents] for k in every]
 
@@ -83,6 +90,7 @@ def measured(source: Source, found: Measures) -> dict[str, Any]:
             str(name): _by_step(found.agents[name].to_numpy(), t, len(names))
             for name in found.agents
             if name not in ("x", "y", "off_the_plane")  # in a frame of this run alone
+            and len(t) * len(names) <= MOST_NUMBERS
         },
         "pairs": pairs,
         "pair_measures": {
@@ -145,7 +153,7 @@ def at_steps(values: NDArray[Any], t: Sequence[int]) -> NDArray[np.float64]:
 
 
 def numeric(source: Source) -> dict[str, Any]:
-    """Of a numeric world: replicates, theory, weights of the first replicate.
+    """Of a numeric world: replicates, theory, weights of the first replicate, learners' errors.
 
     Raises:
         BadInput: an array file is damaged.
@@ -174,10 +182,51 @@ def numeric(source: Source) -> dict[str, Any]:
     return {
         "replicates": replicates,
         "theory": theory,
+        **dict.fromkeys(BY_AGENT),
         "weights": numbers(at_steps(weights[0], t)) if weights is not None and small else None,
+        **(_errors(source, arrays) if source.world == "graph" else {}),
     }
+
+
+def _errors(source: Source, arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
+    """Of learners: means over replicates, (T, N), their standard errors, and what is expected.
+
+    Of Gaussians the error is that of the mean, which has an expectation; ``spreads`` are the traces
+    of their covariances. Nothing of learners that are too many for a page.
+
+    Raises:
+        BadInput: an array is gone, or not of the run's learners.
+    """
+    t, n = source.steps, len(source.agents)
+    of = "mean_error" if "mean_error" in arrays else "error"
+    names = (of, f"predicted_{of}", "spread", "predicted_spread")
+    if of not in arrays or any(arrays[a].shape[2:] != (n,) for a in names if a in arrays):
+        raise BadInput(f"{source.path}: damaged: no {of} of {n} learners in its arrays")
+    if len(t) * n > MOST_NUMBERS:
+        return {}
+    found = {
+        "errors": _mean(arrays[of]),
+        "errors_se": _standard_error(arrays[of]),
+        "expected": _mean(arrays.get(f"predicted_{of}")),
+        "spreads": _mean(arrays.get("spread")),
+        "expected_spreads": _mean(arrays.get("predicted_spread")),
+    }
+    return {n: None if a is None else numbers(at_steps(a, t)) for n, a in found.items()}
+
+
+def _mean(values: NDArray[Any] | None) -> NDArray[Any] | None:
+    with np.errstate(over="ignore", invalid="ignore"):  # errors may outgrow what numbers hold
+        return None if values is None else np.asarray(values.mean(axis=0))
+
+
+def _standard_error(values: NDArray[Any]) -> NDArray[Any] | None:
+    if len(values) < 2:
+        return None
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.asarray(values.std(axis=0, ddof=1) / np.sqrt(len(values)))
 
 
 def _rms(values: NDArray[Any]) -> NDArray[Any]:
     """The root mean square over replicates: (R, T) -> (T,)."""
-    return np.asarray(np.sqrt(np.mean(values**2, axis=0)))
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.asarray(np.sqrt(np.mean(values**2, axis=0)))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from lwd_agents import __version__
 from lwd_agents.errors import BadInput
 from lwd_agents.report.page import about, curves, judged
+from lwd_agents.report.page.learners import learners, summarised
 from lwd_agents.report.page.making import MOST
 from lwd_agents.report.page.notes import Notes, written
 from lwd_agents.report.page.planes import Planes, planes
@@ -117,7 +118,8 @@ def blank(source: Source) -> dict[str, Any]:
         "t": source.steps,
         "curves": curves.journal_curves(lines),
         "k": curves.readings_of(lines, source.agents),
-        **dict.fromkeys(("floor", "band", "replicates", "path", "weights", "texts")),
+        **dict.fromkeys(("floor", "band", "replicates", "path", "texts", *curves.BY_AGENT)),
+        "learners": written(learners(source)) if source.world == "graph" else None,
         "theory": {},
         "agent_measures": {},
         "pairs": [],
@@ -153,15 +155,25 @@ def _run(
     if measured is not None:
         shown |= {**measured, "curves": {**shown["curves"], **measured["curves"]}}
     shown["path"] = frames.path.get(key)
-    if source.world == "gmm":
-        shown |= _tried(lambda: curves.numeric(source), notes, "the replicates", key) or {}
-        if shown["replicates"] is not None and shown["weights"] is None:
-            notes.add(key, [f"{key}: the weights are too many for a page (lwd export has them)"])
-        return shown
+    if source.world != "llm":
+        return shown | _numeric(source, shown, notes)
     notes.add(key, _partly(source, kept))
     shown["band"] = _tried(lambda: _band(source, judged_run), notes, "the band", key)
     shown["texts"] = _tried(lambda: _texts(source, frames, kept), notes, "the texts", key)
     return shown
+
+
+def _numeric(source: Source, blank: Mapping[str, Any], notes: Notes) -> dict[str, Any]:
+    """What replicates have, and what a summary says of learners."""
+    key, what = source.key, "errors" if source.world == "graph" else "weights"
+    found = _tried(lambda: curves.numeric(source), notes, "the replicates", key) or {}
+    if found and found[what] is None:
+        notes.add(key, [f"{key}: the {what} are too many for a page (lwd export has them)"])
+    known = blank["learners"]
+    if known is not None:
+        told = _tried(lambda: summarised(source, known), notes, "the summary", key)
+        found["learners"] = written(told or known)
+    return found
 
 
 def _partly(source: Source, kept: list[int] | None) -> list[str]:
@@ -195,9 +207,11 @@ def _measured(source: Source, notes: Notes) -> dict[str, Any]:
         found = measure(run)
     notes.add(source.key, found.said)
     shown = curves.measured(source, found)
+    many = "are too many for a page (lwd measure has them)"
     if found.pairs.size and not shown["pairs"]:
-        many = f"{source.key}: the measures of pairs are too many for a page (lwd measure has them)"
-        notes.add(source.key, [many])
+        notes.add(source.key, [f"{source.key}: the measures of pairs {many}"])
+    if found.agents.size and not shown["agent_measures"]:
+        notes.add(source.key, [f"{source.key}: the measures of single agents {many}"])
     return shown
 
 

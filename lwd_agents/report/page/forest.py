@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,13 +19,24 @@ _ALONE = (
     "<p>What changed by itself is shown below. It is no evidence of collapse: readings grow and "
     "average out in any run. Only a matched placebo tells.</p>"
 )
+_ALONE_OF_LEARNERS = (
+    "<p>What changed by itself is shown below. It is no evidence of collapse: slow transients look "
+    "like growth, and slow growth flat. A matched placebo (all data real) tells what the labels "
+    "did; <a href='#learners'>the graph</a> tells who collapses in the long run.</p>"
+)
 _NONE = "No test was made of these runs."
 _WORDS = {
     "between": "agents from each other",
     "within": "an agent\u2019s own answers",
     "drift": "agents from the humans",
 }
-_CLAIMS = ("collapse", "consensus", "loss of spread", "drift")
+_WORDS_OF_LEARNERS = {
+    "between": "learners from each other",
+    "within": "a learner\u2019s own spread",
+    "drift": "the learners\u2019 mean from the truth",
+    "error": "learners from the truth",
+}
+_CLAIMS = ("collapse", "growth", "consensus", "loss of spread", "drift")
 
 
 def verdict(data: Mapping[str, Any], *, live: bool) -> str:
@@ -55,6 +67,7 @@ def _unit(card: Mapping[str, Any], writes: Sequence[Mapping[str, Any]]) -> str:
 
 def _card(card: Mapping[str, Any], runs: str) -> str:
     word, kind = _badge(card)
+    alone = _ALONE_OF_LEARNERS if _learns(card) else _ALONE
     counts = [_count(card["runs"], runs), _count(card["placebos"], "placebo")]
     if card["pairs"]:
         counts.append(_count(card["pairs"], "matched pair"))
@@ -62,11 +75,15 @@ def _card(card: Mapping[str, Any], runs: str) -> str:
     return (
         f'<article class="card {kind}"><header><h3>{own(card["name"])}</h3>'
         f'<span class="badge {kind}">{text(word)}</span></header>'
-        f'<p class="headline">{text(card["headline"])}</p>'
-        f"{_ALONE if kind == 'trend' else ''}"
+        f'<p class="headline">{_options(card["headline"])}</p>'
+        f"{alone if kind == 'trend' else ''}"
         f'<p class="quiet">{about or ", ".join(counts)}</p>'
         f"{_table(card) if card['quantities'] else ''}</article>"
     )
+
+
+def _learns(card: Mapping[str, Any]) -> bool:
+    return card.get("world") == "graph"
 
 
 def _badge(card: Mapping[str, Any]) -> tuple[str, str]:
@@ -92,7 +109,8 @@ def _table(card: Mapping[str, Any]) -> str:
     what = "Live minus placebo" if card["claim"] else "The change by itself"
     known = any(row["low"] is not None for row in rows)
     what += f", with {level} intervals" if known else ", without intervals"
-    body = "".join(_row(row, scale) for row, scale in zip(rows, scales, strict=True))
+    words = _WORDS_OF_LEARNERS if _learns(card) else _WORDS
+    body = "".join(_row(row, scale, words) for row, scale in zip(rows, scales, strict=True))
     return (
         f'<div class="scroll"><table class="forest"><caption>{what}. '
         f"{scale}</caption><thead><tr>"
@@ -124,8 +142,8 @@ def _reach(row: Quantity) -> float:
     return max((abs(end) for end in ends if end is not None), default=0.0)
 
 
-def _row(row: Quantity, reach: float) -> str:
-    name = _WORDS.get(row["name"], "")
+def _row(row: Quantity, reach: float, words: Mapping[str, str]) -> str:
+    name = words.get(row["name"], "")
     title = text(row["name"]) + (f' <span class="quiet">{name}</span>' if name else "")
     interval = "none" if row["low"] is None else f"{_number(row['low'])} to {_number(row['high'])}"
     return (
@@ -166,6 +184,11 @@ def _line(x1: float, y1: float, x2: float, y2: float) -> str:
     return f'<line class="span" x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"/>'
 
 
+def _options(sentence: str) -> str:
+    """A sentence in which options of the command line stay whole."""
+    return re.sub(r"--[a-z]+ [a-z.]+=\w+", lambda one: f"<code>{one[0]}</code>", text(sentence))
+
+
 def _signs(change: str) -> str:
     return text(change).replace("] - [", "] \u2212 [")
 
@@ -177,4 +200,5 @@ def _number(value: float | None) -> str:
 def _formula(about: str) -> str:
     """A quantity's formula as HTML, with the signs that a terminal has not."""
     found = text(about).replace("||", "\u2016").replace(" - ", " \u2212 ")
-    return found.replace("_F^2", "<sub>F</sub>\u00b2").replace("^2", "\u00b2")
+    found = found.replace("_F^2", "<sub>F</sub>\u00b2").replace("^2", "\u00b2")
+    return found.replace("X_i", "X<sub>i</sub>")

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 from lwd_agents.errors import BadInput
 from lwd_agents.report.page.numbers import number
 from lwd_agents.report.page.sources import DAMAGE, Source
-from lwd_agents.report.verdict_words import MEANS, headline, lines
+from lwd_agents.report.verdict_words import headline, lines, meaning
 from lwd_agents.report.wording import probability, span
 
 if TYPE_CHECKING:
     from lwd_agents.inference.verdict import Findings
 
 Found = Mapping[str, Any]
-WORLDS = ("llm", "gmm")  # those that measures and inference know
+WORLDS = ("llm", "gmm", "graph")  # those that measures and inference know
 
 
 def findings(sources: Sequence[Source]) -> tuple[Findings | None, list[str]]:
@@ -72,11 +72,12 @@ def _card(found: Found, options: Found) -> dict[str, Any]:
         if found["fresh"]:
             change = "mean of the fresh steps after each run's stop"
     if collapse is not None:
-        quantities = [_beyond(one) for one in collapse["quantities"]]
+        quantities = [_beyond(one, found["world"]) for one in collapse["quantities"]]
     else:
-        quantities = [_alone(name, one) for name, one in found["trends"].items()]
+        quantities = [_alone(n, one, found["world"]) for n, one in found["trends"].items()]
     return {
         "name": found["name"],
+        "world": found["world"],
         "headline": _capital(headline(found)),
         "change": change,
         "level": f"{1 - options['alpha']:.0%}",
@@ -89,17 +90,17 @@ def _card(found: Found, options: Found) -> dict[str, Any]:
     }
 
 
-def _beyond(one: Found) -> dict[str, Any]:
+def _beyond(one: Found, world: str) -> dict[str, Any]:
     """A quantity's change beyond the placebo's, with its test."""
     p = one["p_adjusted"]
     said = "not tested" if p is None else f"p {probability(p)} ({one['test']['alternative']})"
-    return {**_alone(one["name"], one), "p": number(p), "said": said}
+    return {**_alone(one["name"], one, world), "p": number(p), "said": said}
 
 
-def _alone(name: str, one: Found) -> dict[str, Any]:
+def _alone(name: str, one: Found, world: str) -> dict[str, Any]:
     interval = one["interval"]
     ends = {end: number(interval[end]) for end in ("estimate", "low", "high")}
-    return {"name": name, "about": MEANS[name], **ends, "p": None, "said": ""}
+    return {"name": name, "about": meaning(name, world), **ends, "p": None, "said": ""}
 
 
 def _capital(sentence: str) -> str:

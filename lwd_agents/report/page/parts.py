@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from lwd_agents.report.page import forest, sheets
+from lwd_agents.report.page import forest, sheets, who
 from lwd_agents.report.page.digits import said
 from lwd_agents.report.page.escape import own, text
 
@@ -36,16 +36,24 @@ _SECTIONS = (
         "The posts before the agent when it answered, and where its phrases came from.",
     ),
 )
-_ANSWERS = "One step at a time. Each mark is an answer; answers that mean alike lie together."
-_WEIGHTS = "One step at a time: how each agent weighs the mixture\u2019s components."
-_BOTH = (
-    "One step at a time. Of agents that write, each mark is an answer; of mixtures, the weights of "
-    "their components are shown."
+_TOLD = {  # of a step, by what the page's runs show of it
+    "answers": "each mark is an answer; answers that mean alike lie together",
+    "weights": "how each agent weighs the mixture\u2019s components",
+    "errors": "how far each learner is from the truth, and how far it was expected to be",
+}
+_SEVERAL = {
+    "answers": "of agents that write, each mark is an answer",
+    "weights": "of mixtures, the weights of their components are shown",
+    "errors": "of learners, how far they are from the truth",
+}
+_APART = (
+    " It is no measure of collapse here: learners that collapse together may lie close to each "
+    "other, and far from the truth."
 )
 _OF_TEXTS = ("responses", "reading")  # sections of worlds whose agents write
 _STILLS = {  # of a section, by its id
     "norm": ("norm",),
-    "explore": ("plane", "weights"),
+    "explore": ("plane", "weights", "errors"),
     "paths": ("paths",),
     "measures": ("measures",),
 }
@@ -54,13 +62,24 @@ _CHIPS = 8  # more runs than this are folded away
 
 def body(data: Data, pictures: Mapping[str, str], *, live: bool) -> str:
     """Everything between the body's tags but the data and the scripts; `pictures` are HTML."""
-    several = len(data["runs"]) > 1
-    writes = any(run["world"] == "llm" or run["texts"] for run in data["runs"])
-    mixtures = any(run["world"] == "gmm" for run in data["runs"])
-    told = _BOTH if writes and mixtures else _ANSWERS if writes else _WEIGHTS
+    runs = data["runs"]
+    several = len(runs) > 1
+    learn = any(run.get("learners") for run in runs)
+    writes = any(run["world"] == "llm" or run["texts"] for run in runs)
     shown = [one for one in _SECTIONS if writes or one[0] not in _OF_TEXTS]
+    told = {"explore": _of_steps(runs, writes)}
+    only = bool(runs) and all(run["world"] == "graph" for run in runs)
+    if only:
+        told["norm"] = _SECTIONS[0][3] + _APART
+    # Of learners alone what the graph tells comes first: a finite run's test is no verdict on it.
+    first = [("verdict", "Verdict"), *([("learners", "Learners")] if learn else [])]
+    heads = {
+        "verdict": _section("verdict", "Verdict", "", forest.verdict(data, live=live)),
+        "learners": _who(runs, pictures) if learn else "",
+    }
+    first = first[::-1] if only else first
     sections = [
-        ("verdict", "Verdict"),
+        *first,
         *((name, short) for name, _, short, _ in shown),
         *([("compare", "Compare")] if several else []),
         ("about", "About"),
@@ -70,7 +89,7 @@ def body(data: Data, pictures: Mapping[str, str], *, live: bool) -> str:
         f"{_bar(sections, live)}{_header(data)}"
         '<main id="main">\n'
         f"{_notes(data['notes'])}"
-        f"{_section('verdict', 'Verdict', '', forest.verdict(data, live=live))}"
+        f"{''.join(heads[name] for name, _ in first)}"
         f"{''.join(_mounted(*one, pictures, told) for one in shown)}"
         f"{_section('compare', 'Runs side by side', '', sheets.compare(data)) if several else ''}"
         f"{_section('about', 'About', '', sheets.about(data))}"
@@ -78,6 +97,22 @@ def body(data: Data, pictures: Mapping[str, str], *, live: bool) -> str:
         f"<footer><p>Made by lwd {text(data['version'])} from run directories alone. "
         "Nothing on this page is loaded from a network.</p></footer>\n"
     )
+
+
+def _of_steps(runs: Sequence[Mapping[str, Any]], writes: bool) -> str:
+    """What is shown of a step, of all kinds of runs that the page has."""
+    worlds = {run["world"] for run in runs}
+    kinds = (
+        ["answers"] * writes + ["weights"] * ("gmm" in worlds) + ["errors"] * ("graph" in worlds)
+    )
+    if len(kinds) < 2:
+        return f"One step at a time: {_TOLD[kinds[0] if kinds else 'weights']}."
+    told = "; ".join(_SEVERAL[kind] for kind in kinds)
+    return f"One step at a time. {told[:1].upper()}{told[1:]}."
+
+
+def _who(runs: Sequence[Mapping[str, Any]], pictures: Mapping[str, str]) -> str:
+    return _section("learners", "Who collapses", who.ABOUT, who.who_collapses(runs, pictures))
 
 
 def _bar(sections: Iterable[tuple[str, str]], live: bool) -> str:
@@ -129,13 +164,18 @@ def _facts(data: Data) -> list[tuple[str, str]]:
 def _facts_of(run: Mapping[str, Any]) -> list[tuple[str, str]]:
     replicates = run.get("replicates")
     curve = replicates["rms"] if replicates else run["curves"].get("norm", ())
+    known = run.get("learners") or {}
     return [
-        ("agents", str(len(run["agents"]))),
+        ("learners" if known else "agents", f"{len(run['agents']):,}"),
+        ("estimator", known.get("estimator", "")),
+        ("regime", known.get("regime", "")),
+        ("rows a round", known.get("rows", "")),
         ("steps", _steps(run)),
         ("draws", "" if run["draws"] is None else str(run["draws"])),
         ("readings a step", str(run["readings"]) if run["readings"] > 1 else ""),
         ("replicates", str(replicates["count"]) if replicates else ""),
         ("norm, root mean square" if replicates else "norm", _ends(curve)),
+        ("error, mean over learners", _ends(run["curves"].get("error", ()) if known else ())),
         ("seed", str(run["seed"])),
     ]
 
@@ -194,13 +234,16 @@ def _section(name: str, title: str, about: str, content: str) -> str:
 
 
 def _mounted(
-    name: str, title: str, _: str, about: str, pictures: Mapping[str, str], told: str
+    name: str,
+    title: str,
+    _: str,
+    about: str,
+    pictures: Mapping[str, str],
+    told: Mapping[str, str],
 ) -> str:
     """A section whose content scripts make; without them there is a picture, or a word."""
     picture = "".join(pictures.get(still, "") for still in _STILLS.get(name, ()))
     still = f'<figure class="still">{picture}</figure>' if picture else ""
     if not still:
         still = '<p class="no-script quiet">This part needs scripts, which are off here.</p>'
-    if name == "explore":
-        about = told
-    return _section(name, title, about, f'{still}<div class="mount"></div>')
+    return _section(name, title, told.get(name, about), f'{still}<div class="mount"></div>')

@@ -16,14 +16,16 @@ from numpy.typing import NDArray
 from lwd_agents.blocks import Blocks
 from lwd_agents.errors import BadInput
 from lwd_agents.measures.geometry import perspectives
+from lwd_agents.measures.learners import perspectives as learner_perspectives
 from lwd_agents.measures.perspective import Frame, fit_frame, place
 from lwd_agents.measures.plane import fit_plane
-from lwd_agents.report.page.curves import at_steps
+from lwd_agents.report.page.curves import MOST_NUMBERS, at_steps
 from lwd_agents.report.page.numbers import coordinates
-from lwd_agents.report.page.sources import Source
+from lwd_agents.report.page.sources import DAMAGE, Source
 from lwd_agents.run_files import Run
 
 Floats = NDArray[np.float64]
+_ARRAYS = {"gmm": "weights", "graph": "parameters"}  # of numeric worlds, that perspectives are of
 Place = Callable[[NDArray[Any]], Floats]
 
 
@@ -110,11 +112,14 @@ def _paths(
     sources: Sequence[Source], alike: Sequence[Source], notes: list[str]
 ) -> tuple[dict[str, Any] | None, dict[str, dict[str, Any]]]:
     """One frame for the perspectives of all runs of the first one's kind."""
-    found = {s.key: X for s in sources if (X := _perspectives(s, alike)) is not None}
+    found = {s.key: X for s in sources if (X := _tried(s, alike, notes)) is not None}
+    if many := [key for key, X in found.items() if len(X) * X.shape[2] > MOST_NUMBERS]:
+        notes.append(f"{', '.join(many)}: too many agents for paths on a page")
+    found = {key: X for key, X in found.items() if key not in many}
     if not found:
         return None, {}
     kinds = {
-        s.key: (s.world, found[s.key].shape[1], found[s.key].shape[3])
+        s.key: (_kind(s), found[s.key].shape[1], found[s.key].shape[3])
         for s in sources
         if s.key in found
     }
@@ -145,12 +150,23 @@ def _stacked(found: Sequence[Floats]) -> Floats:
     return np.concatenate(padded)
 
 
+def _tried(source: Source, alike: Sequence[Source], notes: list[str]) -> Floats | None:
+    """A run's perspectives; none, and a sentence, where its arrays' damage keeps them away."""
+    try:
+        return _perspectives(source, alike)
+    except BadInput:  # said by the measures
+        return None
+    except DAMAGE as error:
+        notes.append(f"{source.key}: no paths: {type(error).__name__}: {error}")
+        return None
+
+
 def _perspectives(source: Source, alike: Sequence[Source]) -> Floats | None:
-    """X_i(t) at the committed steps, (T, Q, N, D); of gmm the weights of the first replicate."""
+    """X_i(t) at the committed steps, (T, Q, N, D); of a numeric world the first replicate's."""
     if source.run is None:
         return None
-    if source.world == "gmm":
-        X = _weights(source)
+    if source.world in _ARRAYS:
+        X = _numeric(source)
     elif source in alike:
         X = _means(source.run)
     else:
@@ -158,14 +174,30 @@ def _perspectives(source: Source, alike: Sequence[Source]) -> Floats | None:
     return X if X is not None and np.isfinite(X).all(axis=(1, 3)).any() else None
 
 
-def _weights(source: Source) -> Floats | None:
-    try:
-        weights = Blocks(source.path).read().get("weights")
-    except BadInput:  # said by the measures
+def _kind(source: Source) -> str:
+    """What a perspective is made of: only those of one kind can be compared."""
+    return f"{source.world} of Gaussians" if _gaussian(source) else source.world
+
+
+def _gaussian(source: Source) -> bool:
+    """Whether its learners fit a mean and a covariance."""
+    estimator = source.config.get("estimator")
+    found = estimator.get("kind") if isinstance(estimator, dict) else None
+    return source.world == "graph" and found == "gaussian"
+
+
+def _numeric(source: Source) -> Floats | None:
+    """The weights of mixtures, the parameters of learners (of Gaussians mu and Sigma^1/2)."""
+    arrays = Blocks(source.path).read().get(_ARRAYS[source.world])
+    if arrays is None:
         return None
-    if weights is None:
-        return None
-    return at_steps(np.asarray(weights[0], dtype=np.float64), source.steps)[:, None]
+    first = np.asarray(arrays[0], dtype=np.float64)
+    if source.world == "graph":
+        known = np.isfinite(first).all(axis=-1, keepdims=True)  # errors may outgrow numbers
+        kind = "gaussian" if _gaussian(source) else "other"
+        X = learner_perspectives(np.where(known, first, 0.0), kind, source.config["features"])
+        first = np.where(known, X, np.nan)
+    return at_steps(first, source.steps)[:, None]
 
 
 def _means(run: Run) -> Floats:

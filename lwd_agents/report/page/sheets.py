@@ -68,9 +68,11 @@ def _config(run: Run) -> Any:
 
 
 def _flat(value: Any, prefix: str = "") -> dict[str, str]:
-    """Nested keys as one level: ``reading.beta``, ``agents.0.model``."""
+    """Nested keys as one level: ``reading.beta``, ``agents.0.model``; edges are one value."""
     if isinstance(value, Mapping):
         items: Iterable[tuple[Any, Any]] = value.items()
+    elif isinstance(value, list) and prefix and value and all(map(_is_edge, value)):
+        return {prefix: ", ".join(f"{s} \u2192 {t} {number}" for s, t, number in value)}
     elif isinstance(value, list):
         items = enumerate(value)
     else:
@@ -80,6 +82,16 @@ def _flat(value: Any, prefix: str = "") -> dict[str, str]:
     for key, inner in items:
         found |= _flat(inner, f"{prefix}.{key}" if prefix else str(key))
     return found
+
+
+def _is_edge(value: Any) -> bool:
+    """Whether it is ``[source, target, number]``."""
+    return (
+        isinstance(value, list)
+        and len(value) == 3
+        and isinstance(value[0], str)
+        and isinstance(value[1], str)
+    )
 
 
 def _short(value: str) -> str:

@@ -33,12 +33,18 @@ _MOST_BESIDE = 5  # replicates drawn one by one
 _MOST_CORNERS = 6000  # of all areas of a figure together
 _THEORY = {"predicted": (0, (1, 1)), "placebo_predicted": (0, (4, 1, 1, 1))}
 _CURVES = {
+    "error": "error: squared distance from the truth",
     "between": "between models: ‖D‖², unbiased",
     "within": "within models: tr S",
     "drift": "drift from the human posts",
     "vendi_of_all": "Vendi score of all answers",
     "edit_between": "edit distance between models",
     "support_of_all": "share of A(0) that is answered",
+}
+_OF_LEARNERS = {
+    "between": "between learners: ‖D‖²",
+    "within": "within learners: trace of the covariance",
+    "drift": "drift of the mean from the truth",
 }
 
 
@@ -135,6 +141,7 @@ def measures_still(runs: Sequence[Run]) -> tuple[Figure, str] | None:
     names = [name for name in _CURVES if any(is_known(run["curves"].get(name)) for run in shown)]
     if not names:
         return None
+    about = {name: _about(name, shown) for name in names}
     columns = min(3, len(names))
     figure = card(1.0 + 2.0 * -(-len(names) // columns))
     panels = list(figure.subplots(-(-len(names) // columns), columns, squeeze=False).flat)
@@ -145,13 +152,11 @@ def measures_still(runs: Sequence[Run]) -> tuple[Figure, str] | None:
         for i, run in enumerate(shown):
             if is_known(values := run["curves"].get(name)):
                 lines[i] = draw_curve(axes, run["t"], values, every, **looks[i])
-                told.append(
-                    told_ends(f"{spelt(run.get('key'))}, {_CURVES[name]}", run["t"], values)
-                )
+                told.append(told_ends(f"{spelt(run.get('key'))}, {about[name]}", run["t"], values))
             if is_known(values := run["curves"].get(f"placebo_{name}")):
                 look = {**looks[i], "ls": "--", "mfc": "white"}
                 placebo["placebo"] = draw_curve(axes, run["t"], values, every, **look)
-        axes.set_title(_CURVES[name], loc="left")
+        axes.set_title(about[name], loc="left")
         over_steps(axes, max(run["t"][-1] for run in shown))
         axes.set_xlabel("step t")
     for axes in panels[len(names) :]:
@@ -159,6 +164,15 @@ def measures_still(runs: Sequence[Run]) -> tuple[Figure, str] | None:
     legend = _legend_of_runs(shown, dict(sorted(lines.items()))) | placebo
     below(figure, list(legend.values()), list(legend), 3)
     return figure, f"Measures over the steps. {in_words(told, 12)}{thinned(every)}"
+
+
+def _about(name: str, runs: Sequence[Run]) -> str:
+    """What a measure is, of the worlds that have it."""
+    kinds = {bool(run.get("learners")) for run in runs if is_known(run["curves"].get(name))}
+    own = _OF_LEARNERS.get(name)
+    if own is None or True not in kinds:
+        return _CURVES[name]
+    return own if kinds == {True} else name
 
 
 def weights_still(runs: Sequence[Run]) -> tuple[Figure, str] | None:

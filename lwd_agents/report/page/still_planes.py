@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+_MOST_PATHS = 40  # agents
 _MOST_POINTS = 2000  # responses drawn: an SVG needs about 100 bytes for each
 
 
@@ -77,15 +78,16 @@ def paths_still(runs: Sequence[Run]) -> tuple[Figure, str] | None:
             break
     else:
         return None
-    x, y = as_numbers(path["x"]), as_numbers(path["y"])
+    names = run["agents"][:_MOST_PATHS]
+    x, y = as_numbers(path["x"])[:, : len(names)], as_numbers(path["y"])[:, : len(names)]
     flat = _flat(x, y)
     if flat:  # one axis holds all: as the page does, it is drawn over the steps
         x, y = np.repeat(np.array(run["t"], dtype=float)[:, None], x.shape[1], axis=1), x
-    figure, every = card(5.0), stride([run], 5 * len(run["agents"]))
+    figure, every = card(5.0), stride([run], 5 * len(names))
     handles: dict[str, Any] = {}
     axes: Axes = figure.subplots()
     told = []
-    for i, name in enumerate(run["agents"]):
+    for i, name in enumerate(names):
         colour, marker = look(i)
         there = np.flatnonzero(np.isfinite(x[:, i]) & np.isfinite(y[:, i]))
         thin = there[::every]
@@ -107,7 +109,8 @@ def paths_still(runs: Sequence[Run]) -> tuple[Figure, str] | None:
     where = "as (t, first coordinate)" if flat else "in one frame"
     steps = f"t = {run['t'][0]} (open) to {run['t'][-1]} (full)"
     alt = f"Perspectives of {spelt(run.get('key'))} {where}, {steps}: {in_words(told)}"
-    return figure, f"{alt}{thinned(every)}"
+    more = len(run["agents"]) - len(names)
+    return figure, alt + (f" {more} more agents are not drawn." if more else "") + thinned(every)
 
 
 def _flat(x: NDArray[np.float64], y: NDArray[np.float64]) -> bool:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from lwd_agents.report.figures.style import styled
 from lwd_agents.report.page.still_curves import measures_still, norm_still, weights_still
+from lwd_agents.report.page.still_learners import drawn_graphs, errors_still
 from lwd_agents.report.page.still_parts import Run
 from lwd_agents.report.page.still_planes import paths_still, plane_still
 
@@ -26,7 +27,9 @@ _DRAW: dict[str, Callable[[Sequence[Run]], tuple[Figure, str] | None]] = {
     "paths": paths_still,
     "measures": measures_still,
     "weights": weights_still,
+    "errors": errors_still,
 }
+_STYLE: dict[str, Any] = {"svg.fonttype": "none", "font.size": 9, "axes.labelsize": 9}
 _NUMBER = re.compile(r"(\d\.\d\d)\d+")
 _TAG = re.compile(r"<[^<>]*>")
 
@@ -45,7 +48,8 @@ class Still:
 
 
 def stills(data: Mapping[str, Any]) -> dict[str, Still]:
-    """The static figures of a page: of "norm", "plane", "paths", "measures", "weights" those there.
+    """The static figures of a page: of "norm", "plane", "paths", "measures", "weights", "errors"
+    those there, and "graph-0", "graph-1", ... of the runs at these places.
 
     "norm" and "measures" are of all runs, the others of the first run that has what they show.
 
@@ -53,13 +57,20 @@ def stills(data: Mapping[str, Any]) -> dict[str, Still]:
         data: the page's Data; null for what is not known.
     """
     drawn = {}
-    with styled(**{"svg.fonttype": "none", "font.size": 9, "axes.labelsize": 9}):
+    with styled(**_STYLE):
         for name, draw in _DRAW.items():
             found = draw(data.get("runs") or [])
             if found is not None:
                 figure, alt = found
                 drawn[name] = Still(_svg(figure), alt)
-    return drawn
+    return drawn | graph_stills(data.get("runs") or [])
+
+
+def graph_stills(runs: Sequence[Run]) -> dict[str, Still]:
+    """Who learns from whom, of the runs of learners, by name: "graph-0" of the first run."""
+    with styled(**_STYLE):
+        found = drawn_graphs(runs)
+        return {name: Still(_svg(figure), alt) for name, (figure, alt) in found.items()}
 
 
 def _svg(figure: Figure) -> str:

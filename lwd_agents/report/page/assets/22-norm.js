@@ -10,6 +10,14 @@
 
   const first = (run) => ((run.readings || 1) > 1 ? " of the step\u2019s first reading" : "");
 
+  // What the theory's curve is.
+  function predicted(run) {
+    if (!run.learners) return "what the equations predict for the thick line, given the starting weights";
+    const { theory } = run.learners;
+    return theory && !theory.exact ? "what is expected of the thick line to first order in 1 / rows; it misses what grows beyond that"
+      : "what the exact recursion of second moments expects of the thick line";
+  }
+
   // Every kind of curve: how it looks in the legend, its name, and what it is.
   const KINDS = [
     ["norm", "line", "\u2016D\u2016 as measured",
@@ -22,9 +30,9 @@
     ["replicates", "thin", "replicates",
       (run) => (run.replicates ? run.replicates.count + " replicates" + (run.replicates.norm.length < run.replicates.count ? ", " + run.replicates.norm.length + " of them as thin lines" : " as thin lines")
         + "; thick: the root of their mean square" : "")],
-    ["predicted", "dash", "theory: root mean square", () => "what the equations predict for the thick line, given the starting weights"],
+    ["predicted", "dash", "theory: root mean square", predicted],
     ["mean_field", "dots", "theory: mean field", () => "norm of the mean distances: where it goes without the noise of sampling"],
-    ["placebo", "placebo", "placebo", () => "the matched run whose posts are human; dashed, in the colour of its live run"],
+    ["placebo", "placebo", "placebo", (run) => "the matched run whose " + (run.learners ? "data is all real" : "posts are human") + "; dashed, in the colour of its live run"],
     ["others", "line", "other runs", () => (LWD.crowd() ? "all the runs of this page, faint; placebos grey and dashed" : "all the runs of this page; placebos dashed, in the colour of their live run")],
   ];
   const THEORY = [["predicted", "--agent-1", "8px,4px", "prediction"], ["mean_field", "--agent-2", "2px,3px", "mean field"]];

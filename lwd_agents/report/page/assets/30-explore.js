@@ -1,10 +1,14 @@
-// #explore: one step at a time, on the plane of the answers (of mixtures: their weights).
+// #explore: one step at a time, on the plane of the answers (of mixtures: their weights; of learners:
+// their errors).
 (function () {
   "use strict";
 
   const [ANSWERS, CHOSEN] = [2, 4]; // places among the plane's traces
   const LEGEND = 24; // agents named in the legend and in words
   const shown = { reads: true, humans: false, means: true };
+
+  // What of a run is shown.
+  const kindOf = (run) => (run.texts ? "plane" : run.weights ? "weights" : run.errors ? "errors" : "nothing");
 
   // A phrase of the data as a sentence, with a blank after it.
   LWD.sentence = (said) => (said ? said[0].toUpperCase() + said.slice(1) + (/[.!?]$/.test(said) ? " " : ". ") : "");
@@ -173,6 +177,7 @@
   // --- controls -----------------------------------------------------------------------------------
 
   function legend(run) {
+    if (kindOf(run) === "errors") return LWD.errors.legend(run);
     const names = run.agents.slice(0, LEGEND).map((_, i) => LWD.el("li", {}, LWD.agent(i)));
     const more = run.agents.length - LEGEND;
     return [...names, ...(more > 0 ? [LWD.el("li", { class: "quiet" }, "and " + more + " more, in the same colours and marks")] : [])];
@@ -204,8 +209,11 @@
       const toggle = (key, label) => LWD.check(label, shown[key], (on) => { shown[key] = on; again(); });
       made.push(toggle("means", "agents\u2019 means"), toggle("reads", "posts that were read"), toggle("humans", "all human posts"));
     }
+    if (kindOf(run) === "errors") made.push(...LWD.errors.controls(run, again));
     return made;
   }
+
+  const LACKING = { gmm: "The weights of the mixtures are not in this run.", graph: "The errors of the learners are not on this page." };
 
   function words(run) {
     if (run.texts) {
@@ -219,12 +227,14 @@
     if (run.weights)
       return "Each agent\u2019s weights of the mixture\u2019s components, of the first replicate."
         + (run.agents.length > LEGEND ? " The first " + LEGEND + " of " + run.agents.length + " agents are shown." : "");
-    return run.world === "gmm" ? "The weights of the mixtures are not in this run." : "This run\u2019s answers can\u2019t be shown: its texts or embeddings are missing.";
+    if (kindOf(run) === "errors") return LWD.errors.words(run);
+    return Object.hasOwn(LACKING, run.world) ? LACKING[run.world] : "This run\u2019s answers can\u2019t be shown: its texts or embeddings are missing.";
   }
 
   // The chart in words, for who does not see it.
   function told(run) {
     const { t } = LWD.state;
+    if (kindOf(run) === "errors") return LWD.errors.told(run);
     const each = (say) => run.agents.slice(0, LEGEND).map((name, i) => LWD.plain(name) + " " + say(i)).join("; ");
     if (run.texts) {
       const points = answers(run);
@@ -246,34 +256,42 @@
     const names = LWD.el("ul", { class: "legend" });
     const head = LWD.el("div", { class: "explore-head" });
     const step = LWD.stepper(head);
-    mount.append(head, bar, LWD.el("figure", {}, chart, names, LWD.el("figcaption", {}, caption)));
+    const numbers = LWD.numbers("one step", () => LWD.errors.table(LWD.run()));
+    mount.append(head, bar, LWD.el("figure", {}, chart, names, LWD.el("figcaption", {}, caption)), numbers.element);
     const glider = LWD.glider(chart);
     let ready = null; // what the chart holds: "run/kind"
     const full = function () {
       const run = LWD.run();
-      const kind = run.texts ? "plane" : run.weights ? "weights" : "nothing";
+      const kind = kindOf(run);
       chart.hidden = names.hidden = kind === "nothing";
       // Its other classes are Plotly's, which takes a chart without them for a new one.
-      chart.classList.remove("plane", "weights", "nothing");
+      chart.classList.remove("plane", "weights", "errors", "nothing");
       chart.classList.add(kind);
       ready = null;
       glider.forget();
       if (kind === "nothing") return;
       if (kind === "plane") LWD.plot(chart, planeTraces(run), planeLayout(run));
-      else LWD.plot(chart, LWD.weights.traces(run), LWD.weights.layout(run));
+      else LWD.plot(chart, LWD[kind].traces(run), LWD[kind].layout(run));
       if (!chart.dataset.ready) listen(chart);
       ready = kind;
     };
-    const again = LWD.drawing(chart, full);
+    const draw = LWD.drawing(chart, full);
+    const say = function (run) {
+      caption.textContent = words(run);
+      chart.setAttribute("aria-label", told(run));
+      numbers.element.hidden = kindOf(run) !== "errors";
+      numbers.name("The numbers at step " + LWD.state.t);
+      if (!numbers.element.hidden) numbers.fill();
+    };
+    const again = () => { draw(); say(LWD.run()); };
     LWD.on((state, changed) => {
       const run = LWD.run();
       step();
-      caption.textContent = words(run);
-      chart.setAttribute("aria-label", told(run));
+      say(run);
       if (changed.has("run") || changed.has("query") || changed.has("reading")) fresh(bar, run, again);
       if (changed.has("run") || changed.has("theme")) names.replaceChildren(...legend(run));
       const moved = ["t", "query", "reading", "response"].some((key) => changed.has(key));
-      if (changed.has("run") || changed.has("theme") || changed.has("data") || ready === null) again();
+      if (changed.has("run") || changed.has("theme") || changed.has("data") || ready === null) draw();
       else if (moved) move(chart, glider, run, ready);
       if (LWD.began !== undefined) {
         LWD.timing.push(performance.now() - LWD.began);
@@ -288,6 +306,10 @@
   // Another step: new numbers in the traces that there are.
   function move(chart, glider, run, kind) {
     LWD.tooltip(null);
+    if (kind === "errors") {
+      LWD.plot(chart, LWD.errors.traces(run), LWD.errors.layout(run));
+      return;
+    }
     if (kind === "weights") {
       const traces = LWD.weights.traces(run);
       Plotly.restyle(chart, { x: traces.map((one) => one.x), y: traces.map((one) => one.y) });
@@ -309,6 +331,7 @@
     LWD.hover(chart, (points) => {
       const run = LWD.run();
       if (run.texts) return tip(points[0]);
+      if (kindOf(run) === "errors") return LWD.errors.tip(run, points);
       return LWD.valuesTip("component " + points[0].x, points.map((p) => [p.data.marker.color, p.data.meta, p.y]));
     });
     chart.on("plotly_click", (event) => {

@@ -1,7 +1,9 @@
 // What each measure is, in a sentence: [column, title, words]. The words are those of docs/measures.md.
+// `learners` has other words for runs of learners: of steps column: [title, words]; of agents all.
 LWD.MEASURES = {
   steps: [
     ["How far apart", [
+      ["error", "error", "squared distance from the truth, mean over learners: that of their mean (drift), and how far they are from it"],
       ["between", "between agents", "\u2016D\u2016\u00b2 without the noise of draws; signed, near 0 where agents mean the same"],
       ["within", "within an agent", "variance of an agent\u2019s own answers (tr S), mean over agents; 0 where all its answers are one"],
       ["drift", "drift from the humans", "squared distance of the agents\u2019 mean from the mean of A(0), without bias"],
@@ -57,6 +59,26 @@ LWD.MEASURES = {
     ["mmd_squared", "MMD\u00b2", "with a Gaussian kernel, one bandwidth for all steps"],
     ["model_squared_distance", "squared distance of models", "without draw and reading noise"],
   ],
+  learners: {
+    steps: {
+      between: ["between learners", "\u2016D\u2016\u00b2: squared distances between all pairs, each counted both ways; no measure of collapse"],
+      within: ["within a learner", "trace of its covariance, mean over learners; 0 where each has shrunk to a point"],
+      drift: ["drift from the truth", "squared distance of the learners\u2019 mean from the truth"],
+      internet_size: ["rows", "how many rows of data are kept, of all learners"],
+      synthetic_share: ["labelled by learners", "share of these rows that learners labelled"],
+    },
+    agents: [["Each learner", [
+      ["error", "error", "squared distance from the truth"],
+      ["predicted_error", "expected error", "what the theory expects of it"],
+      ["placebo_error", "error, placebo", "the same where all data is real"],
+      ["mean_error", "error of the mean", "squared distance of the Gaussian\u2019s mean from the truth"],
+      ["predicted_mean_error", "expected error of the mean", "what the exact recursion expects of it"],
+      ["placebo_mean_error", "error of the mean, placebo", "the same where all data is real"],
+      ["spread", "trace of the covariance", "0 where the Gaussian has shrunk to a point"],
+      ["predicted_spread", "expected trace of the covariance", "what the exact recursion expects of it"],
+      ["placebo_spread", "trace of the covariance, placebo", "the same where all data is real"],
+    ]]],
+  },
   lineage: [
     ["from_human", "humans", "--from-human"],
     ["from_others", "other agents", "--from-other"],

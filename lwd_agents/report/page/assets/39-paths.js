@@ -2,6 +2,7 @@
 (function () {
   "use strict";
 
+  const MOST = 60; // agents whose paths are drawn
   let others = true;
 
   // Where one axis holds everything it is drawn against the step: the other would be noise.
@@ -32,14 +33,14 @@
     runs.forEach((run) => {
       if (run === chosen || !run.path || !others) return;
       const alpha = runs.length > 4 ? 0.14 : 0.4;
-      run.agents.forEach((_, i) => made.push({
+      run.agents.slice(0, MOST).forEach((_, i) => made.push({
         type: "scatter", mode: "lines", hoverinfo: "skip", x: across(run, i), y: along(run, i),
         line: { color: LWD.faint(LWD.colour(i), alpha), width: 1.2, dash: LWD.runDash(run) },
       }));
     });
     if (!chosen.path) return made;
     const last = Math.max(chosen.t.length - 1, 1);
-    chosen.agents.forEach((_, i) => {
+    chosen.agents.slice(0, MOST).forEach((_, i) => {
       const colour = LWD.colour(i);
       made.push({
         type: "scatter", mode: "lines+markers", hoverinfo: "none", meta: i, customdata: chosen.t,
@@ -55,10 +56,11 @@
   // Where the agents are at the chosen step.
   function here(run) {
     const at = LWD.at(run, LWD.state.t);
-    const [x, y] = flat() ? [run.agents.map(() => run.t[at]), run.path.x[at]] : [run.path.x[at], run.path.y[at]];
+    const drawn = run.agents.slice(0, MOST);
+    const [x, y] = flat() ? [drawn.map(() => run.t[at]), run.path.x[at]] : [run.path.x[at], run.path.y[at]];
     return {
-      type: "scatter", mode: "markers", hoverinfo: "skip", x: x || [], y: y || [],
-      marker: { size: 15, color: run.agents.map((_, i) => LWD.colour(i)), symbol: run.agents.map((_, i) => LWD.symbol(i)),
+      type: "scatter", mode: "markers", hoverinfo: "skip", x: (x || []).slice(0, MOST), y: (y || []).slice(0, MOST),
+      marker: { size: 15, color: drawn.map((_, i) => LWD.colour(i)), symbol: drawn.map((_, i) => LWD.symbol(i)),
         line: { width: 2.2, color: LWD.css("--ink") } },
     };
   }
@@ -67,7 +69,7 @@
     const mount = LWD.mount("paths");
     if (!mount || !LWD.run()) return;
     if (!LWD.data.runs.some((run) => run.path)) {
-      mount.append(LWD.el("p", { class: "quiet" }, "There are no trajectories: they need perspectives at more than one step."));
+      mount.append(LWD.el("p", { class: "quiet" }, LWD.data.live ? "Trajectories come when the run has ended." : "There are no trajectories: they need perspectives at more than one step."));
       return;
     }
     others = LWD.data.runs.length <= 8; // more of them hide the one that is looked at
@@ -97,7 +99,8 @@
         caption.textContent = run.path
           ? "Pale marks are early, strong ones late; the outlined marks are the chosen step. " + of(run)
             + LWD.sentence(LWD.data.paths && LWD.data.paths.about)
-            + (flat() ? "One axis holds all of it, so it is drawn against the step." : "")
+            + (flat() ? "One axis holds all of it, so it is drawn against the step. " : "")
+            + (run.agents.length > MOST ? "The first " + MOST + " of " + LWD.count(run.agents.length) + " agents are drawn." : "")
           : "This run has no trajectories.";
       }
       if (changed.has("run") || changed.has("theme") || changed.has("data") || !drawn) again();

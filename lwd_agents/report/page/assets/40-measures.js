@@ -3,6 +3,7 @@
   "use strict";
 
   const NAMED = 12; // agents with a colour of their own in the small charts
+  const LINES = 60; // agents whose lines are drawn
   const some = (column) => Array.isArray(column) && column.some((value) => value !== null && value !== undefined);
   const column = (rows, agent) => rows.map((row) => (row ? row[agent] : null));
 
@@ -72,13 +73,22 @@
     const run = LWD.run();
     const rows = run.agent_measures[name];
     const many = run.agents.length > NAMED;
+    const drawn = run.agents.slice(0, LINES);
+    const expected = besides(run, name) ? run.agent_measures["predicted_" + name] : null;
+    const beside = (agent, i) => line(run.t, column(expected, i), agent + ", expected", {
+      line: { color: LWD.colour(i), width: 1.4, dash: "1.5px,3px" }, marker: { color: LWD.colour(i), symbol: "line-ew", size: 9 },
+    });
     return {
-      traces: run.agents.map((agent, i) => line(run.t, column(rows, i), agent, {
+      traces: [...drawn.map((agent, i) => line(run.t, column(rows, i), agent, {
         line: { color: many ? LWD.faint(LWD.colour(i), 0.4) : LWD.colour(i), width: many ? 1 : 1.7, dash: many ? "solid" : ["solid", "6px,3px", "2px,3px", "8px,3px,2px,3px"][Math.floor(i / 7) % 4] },
         marker: { color: LWD.colour(i), symbol: LWD.symbol(i), size: 7 },
-      })),
+      })), ...(expected ? drawn.map(beside) : [])],
     };
   }
+
+  // Of few agents what is expected is drawn beside what was simulated.
+  const besides = (run, name) => run.agents.length <= NAMED && (run.agent_measures["predicted_" + name] || []).some(some);
+  const isBeside = (run, name) => name.startsWith("predicted_") && besides(run, name.slice("predicted_".length));
 
   function ofPairs(name) {
     const run = LWD.run();
@@ -141,11 +151,19 @@
     return [items.length ? LWD.el("ul", { class: "legend" }, ...items) : null, of ? LWD.el("p", { class: "quiet" }, of) : null].filter(Boolean);
   }
 
+  // A measure's title and words: of learners alone their own, beside other runs both.
+  function saidOf([name, title, about], runs) {
+    const own = LWD.MEASURES.learners.steps[name];
+    if (!own || !runs.some((run) => run.learners)) return [title, about];
+    return runs.every((run) => run.learners) ? own : [title, about + "; of learners: " + own[1]];
+  }
+
   function stepGroups() {
     const told = new Set(["norm", "draw_floor"]);
-    const groups = LWD.MEASURES.steps.map(([title, list]) => group(title, list
+    const learn = LWD.data.runs.every((run) => run.learners);
+    const groups = LWD.MEASURES.steps.map(([title, list]) => group(learn ? title.replace("Internet", "data") : title, list
       .filter(([name]) => LWD.data.runs.some((run) => tells(name, run)))
-      .map(([name, said, about]) => small(said, about, () => ofSteps(name)))));
+      .map((one) => small(...saidOf(one, LWD.data.runs.filter((run) => tells(one[0], run))), () => ofSteps(one[0])))));
     for (const [, list] of LWD.MEASURES.steps) for (const [name] of list) told.add(name);
     const names = [...new Set(LWD.data.runs.flatMap((run) => Object.keys(run.curves)))]
       .filter((name) => !told.has(name) && !name.startsWith("placebo_") && !name.startsWith("norm") && LWD.data.runs.some((run) => some(run.curves[name])));
@@ -154,13 +172,19 @@
   }
 
   function agentGroups(run) {
-    const has = (name) => (run.agent_measures[name] || []).some(some);
-    return LWD.MEASURES.agents.map(([title, list]) => group(whole(title, run), list.filter(([name]) => has(name))
-      .map(([name, said, about]) => small(said, about, () => ofAgents(name))), [agentLegend(run)]));
+    const has = (name) => (run.agent_measures[name] || []).some(some) && !isBeside(run, name);
+    const about = (name, said) => said + (besides(run, name) ? "; dotted: what is expected" : "");
+    const groups = run.learners ? LWD.MEASURES.learners.agents : LWD.MEASURES.agents;
+    return groups.map(([title, list]) => group(whole(title, run), list.filter(([name]) => has(name))
+      .map(([name, said, words]) => small(said, about(name, words), () => ofAgents(name))), [agentLegend(run)]));
   }
 
-  const agentLegend = (run) => LWD.el("ul", { class: "legend" }, ...run.agents.slice(0, NAMED).map((_, i) => LWD.el("li", {}, LWD.agent(i))),
-    ...(run.agents.length > NAMED ? [LWD.el("li", { class: "quiet" }, "and " + (run.agents.length - NAMED) + " more")] : []));
+  function agentLegend(run) {
+    const more = run.agents.length - NAMED;
+    const drawn = run.agents.length > LINES ? "; the first " + LINES + " are drawn" : "";
+    return LWD.el("ul", { class: "legend" }, ...run.agents.slice(0, NAMED).map((_, i) => LWD.el("li", {}, LWD.agent(i))),
+      ...(more > 0 ? [LWD.el("li", { class: "quiet" }, "and " + more + " more" + drawn)] : []));
+  }
 
   function lineageGroup(run) {
     if (!LWD.MEASURES.lineage.some(([name]) => (run.agent_measures[name] || []).some(some))) return null;
