@@ -21,11 +21,9 @@ from __future__ import annotations
 
 import argparse
 import os
-import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -35,10 +33,10 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
+from benching import Timed, medians, print_table  # noqa: E402
 from gmm_literal import system  # noqa: E402
 from gmm_peers import (  # noqa: E402
     COMPILED,
-    Timed,
     arithmetic,
     numba_peer,
     numpy_peer,
@@ -53,19 +51,6 @@ LARGE: dict[str, Any] = {
     "world": "gmm", "models": 1000, "means": [-5.0, 5.0], "posts_per_step": 3, "steps": 200,
     "reading": {"law": "uniform", "beta": 0.5}, "seed": 0,
 }  # fmt: skip
-
-
-def medians(functions: dict[str, Timed], repetitions: int) -> dict[str, float]:
-    """Processor seconds of each function, after a call to warm up, the repetitions interleaved."""
-    for function in functions.values():
-        function()
-    taken: dict[str, list[float]] = {name: [] for name in functions}
-    for _ in range(repetitions):
-        for name, function in functions.items():
-            started = time.process_time()
-            function()
-            taken[name].append(time.process_time() - started)
-    return {name: statistics.median(times) for name, times in taken.items()}
 
 
 def means_of(components: int) -> list[list[float]]:
@@ -110,15 +95,6 @@ def draws_alone(plan: Any, values: Any, memory: Any) -> None:
             for i in range(models):
                 stream = memory.stream[i % len(memory.stream)]
                 kernel.read(plan, values[arm], stream, memory, i == 0, step, i, arm)
-
-
-def print_table(title: str, head: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
-    """A Markdown table."""
-    head = list(head)
-    print(f"\n{title}\n\n| " + " | ".join(head) + " |\n|" + "---|" * len(head))
-    for row in rows:
-        print("| " + " | ".join(row) + " |")
-    sys.stdout.flush()
 
 
 def figure4(repetitions: int) -> None:

@@ -19,11 +19,9 @@ from __future__ import annotations
 
 import argparse
 import os
-import statistics
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -35,30 +33,17 @@ from threadpoolctl import threadpool_limits
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
+from benching import Timed, medians, print_table  # noqa: E402
 from graph_parts import parts, played  # noqa: E402
 
 from lwd_agents.theory.graph_verdict import verdict  # noqa: E402
 from lwd_agents.theory.learning_graph import LearningGraph  # noqa: E402
 from lwd_agents.worlds.graph_parts import GraphParts  # noqa: E402
 
-Timed = Callable[[], Any]
 BASE: dict[str, Any] = {
     "learners": 10, "real": 0.1, "rows": 100, "features": 10, "steps": 100, "replicates": 100,
 }  # fmt: skip
 FEWER = 20  # of the replicates, for the peer: its time is proportional to them
-
-
-def medians(functions: dict[str, Timed], repetitions: int) -> dict[str, float]:
-    """Processor seconds of each function, after a call to warm up, the repetitions interleaved."""
-    for function in functions.values():
-        function()
-    taken: dict[str, list[float]] = {name: [] for name in functions}
-    for _ in range(repetitions):
-        for name, function in functions.items():
-            started = time.process_time()
-            function()
-            taken[name].append(time.process_time() - started)
-    return {name: statistics.median(times) for name, times in taken.items()}
 
 
 def plain(made: GraphParts, replicates: int) -> Timed:
@@ -125,15 +110,6 @@ def plain_logistic(made: GraphParts, replicates: int) -> Timed:
         return out
 
     return run
-
-
-def print_table(title: str, head: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
-    """A Markdown table."""
-    head = list(head)
-    print(f"\n{title}\n\n| " + " | ".join(head) + " |\n|" + "---|" * len(head))
-    for row in rows:
-        print("| " + " | ".join(row) + " |")
-    sys.stdout.flush()
 
 
 def compared(

@@ -16,6 +16,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
+from benching import Timed
 from gmm_literal import OwnDraws, simulate
 
 from lwd_agents.worlds import gmm_kernel as kernel
@@ -23,7 +24,6 @@ from lwd_agents.worlds import gmm_points
 from lwd_agents.worlds.gmm_vector import update_row
 
 COMPILED = {"error_model": "numpy", "fastmath": {"contract", "nsz", "reassoc"}, "nogil": True}
-Timed = Callable[[], Any]
 
 
 def numpy_peer(plan: gmm_points.Plan) -> Any:

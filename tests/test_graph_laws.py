@@ -16,7 +16,7 @@ from scipy.special import expit
 from lwd_agents.kernels import run_key
 from lwd_agents.theory.refit_forms import refit_wasserstein, self_loop_risk, weighted_variance
 from lwd_agents.worlds import graph_fits as fits
-from lwd_agents.worlds.graph_rows import poisson
+from lwd_agents.worlds.graph_labels import poisson
 from lwd_agents.worlds.graph_theory import predicted
 
 MOST = 4.5  # standard errors: hundreds of means are compared

@@ -18,6 +18,7 @@ from lwd_agents.worlds import graph_fits as fits
 from lwd_agents.worlds import graph_kernels as kernels
 from lwd_agents.worlds import graph_rows as by_row
 from lwd_agents.worlds.graph_cells import Cells
+from lwd_agents.worlds.graph_gaussian import gaussian
 from lwd_agents.worlds.graph_parts import GraphParts, Stretch
 
 Floats = NDArray[np.float64]
@@ -81,7 +82,7 @@ class Statistics:
         common: Any = (history, first, last)
         if parts.kind == "gaussian":
             factors = np.empty((len(parts.names) + 1, self._d, self._d))
-            kernels.gaussian(
+            gaussian(
                 cells, parts.setting, parts.less, *common, sums, squares, counts, replay,
                 replicate, memory, factors,
             )  # fmt: skip

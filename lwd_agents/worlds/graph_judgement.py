@@ -20,7 +20,7 @@ from lwd_agents.theory.error_limits import CLOSE, moment_radius
 from lwd_agents.theory.error_recursion import one_round
 from lwd_agents.theory.graph_verdict import CONDITIONS, Verdict, verdict
 from lwd_agents.worlds.graph_parts import GraphParts, Stretch
-from lwd_agents.worlds.graph_theory import M_ESTIMATORS, described
+from lwd_agents.worlds.graph_tables import M_ESTIMATORS, described
 
 Basis = Literal["graph", "moments", "bound", "none"]
 _MOST = 1500  # rows of a map whose radius is computed

@@ -167,7 +167,7 @@ def prepare(cells, rows, offsets, penalty, maps, gram, low):
 
 
 @compiled
-def _draw(cells, setting, t, c, d, less, replicate, memory):
+def draw_factors(cells, setting, t, c, d, less, replicate, memory):
     """The numbers of a cell's Wishart factors, column by column, and d more for its noise.
 
     Of an edge of m rows the factor A has min(m - less, d) columns; column k has the root of a
@@ -230,7 +230,7 @@ def redrawn(cells, setting, history, first, last, sums, grams, replay, replicate
         if not replay:
             history[t] = 0.0
         for c in range(cells.total.shape[0]):
-            _draw(cells, setting, t, c, d, 0, replicate, memory)
+            draw_factors(cells, setting, t, c, d, 0, replicate, memory)
             many = _fill(cells, setting, history, t, c, d, memory)
             squares(memory.u, memory.u, 0, many, gram)
             for i in range(d):
@@ -261,86 +261,3 @@ def redrawn(cells, setting, history, first, last, sums, grams, replay, replicate
             for k in range(d):
                 history[t, cells.owner[c], k] += cells.weight[c] * b[k]
     return -1
-
-
-@compiled
-def gaussian(cells, setting, less, history, first, last, means, scatters, counts, replay,
-             replicate, memory, factors):  # fmt: skip
-    """Means and covariances of points: a parameter is (mean, covariance), d + d^2 numbers.
-
-    Args:
-        less: 1 where a scatter is divided by one less than the points, else 0.
-        means, scatters, counts: (C, d), (C, d, d), (C,) of all points so far; scatters are sums of
-            squares about the mean.
-        factors: (n + 1, d, d) memory; the last is the truth's.
-    """
-    n, d = history.shape[1], memory.b.shape[0]
-    gram, mean, u, turned = memory.gram, memory.b, memory.labels, memory.low[0]
-    factors[n] = 0.0
-    for k in range(d):
-        factors[n, k, k] = setting.noise
-    for t in range(first, last + 1):
-        for i in range(n if t else 0):
-            factor(history[t - 1, i, d:].reshape(d, d), factors[i])
-        if not replay:
-            history[t] = 0.0
-        for c in range(cells.total.shape[0]):
-            _draw(cells, setting, t, c, d, 1, replicate, memory)
-            if not setting.accumulates:
-                counts[c] = 0.0
-                means[c] = 0.0
-                scatters[c] = 0.0
-            at, number = 0, 0
-            for e in range(cells.start[c], cells.start[c + 1]):
-                j, m = cells.source[e], np.float64(cells.rows[e])
-                low = factors[n if j < 0 else j]
-                centre = setting.truth if j < 0 else history[t - 1, j]
-                gram[:] = 0.0
-                for k in range(d):
-                    value = 0.0
-                    for q in range(k + 1):
-                        value += low[k, q] * memory.z[at + q]
-                    mean[k] = centre[k] + value / math.sqrt(m)
-                at += d
-                for k in range(min(cells.rows[e] - 1, d)):
-                    u[k] = memory.chi[number]
-                    number += 1
-                    for i in range(k + 1, d):
-                        u[i] = memory.z[at]
-                        at += 1
-                    for i in range(k, d):
-                        value = 0.0
-                        for q in range(k, i + 1):
-                            value += low[i, q] * u[q]
-                        turned[i] = value
-                    for i in range(k, d):
-                        for q in range(k, i + 1):
-                            gram[i, q] += turned[i] * turned[q]
-                _merge(means[c], scatters[c], counts, c, mean, gram, m)
-            if replay:
-                continue
-            owner, w = cells.owner[c], cells.weight[c]
-            scale = w / (counts[c] - less)
-            for i in range(d):
-                history[t, owner, i] += w * means[c, i]
-                for q in range(i + 1):
-                    value = scale * scatters[c, i, q]
-                    history[t, owner, d + d * i + q] += value
-                    if q < i:
-                        history[t, owner, d + d * q + i] += value
-
-
-@compiled
-def _merge(mean, scatter, counts, c, more, its, m):
-    """Take m points with the mean ``more`` and the scatter ``its`` in; nothing cancels."""
-    before = counts[c]
-    counts[c] = before + m
-    share = m / counts[c]
-    d = mean.shape[0]
-    for i in range(d):
-        more[i] -= mean[i]
-    for i in range(d):
-        for q in range(i + 1):
-            scatter[i, q] += its[i, q] + before * share * more[i] * more[q]
-    for i in range(d):
-        mean[i] += share * more[i]

@@ -15,17 +15,23 @@ from numpy.typing import NDArray
 
 from lwd_agents.errors import BadInput
 from lwd_agents.theory.error_bias import ridge_errors
-from lwd_agents.theory.error_designs import Blocks, Learners
-from lwd_agents.theory.error_information import asymptotic, fisher_information, huber_row
+from lwd_agents.theory.error_information import fisher_information, huber_row
 from lwd_agents.theory.error_recursion import Start, expected_errors, subsampled_means
 from lwd_agents.theory.refit_forms import gaussian_refits
-from lwd_agents.worlds.graph_cells import REAL
 from lwd_agents.worlds.graph_engines import designs_of, grams_of
 from lwd_agents.worlds.graph_parts import GraphParts, Stretch
+from lwd_agents.worlds.graph_tables import (
+    M_ESTIMATORS,
+    curvature,
+    described,
+    learners_of,
+    regime_of,
+    table_of_grams,
+    table_of_rows,
+)
 
 Floats = NDArray[np.float64]
 _WORK = 2e11  # multiplications that a prediction may take: about a minute
-M_ESTIMATORS = ("logistic", "poisson", "huber")
 
 
 @dataclass(frozen=True)
@@ -120,7 +126,7 @@ def _one(parts: GraphParts, placebo: bool, replicate: int) -> tuple[Floats, Floa
         return _real_fits(parts, replicate)
     if parts.config.regime == "accumulate-subsample":
         moments = subsampled_means(
-            _learners(parts, parts.stretches[0], placebo), parts.config.steps
+            learners_of(parts, parts.stretches[0], placebo), parts.config.steps
         )
         return times * moments.squared, times * moments.squared_norm
     squared, norm = [], []
@@ -143,113 +149,18 @@ def _rounds(parts: GraphParts) -> Iterator[tuple[Stretch, int]]:
             yield stretch, b - a
 
 
-def described(
-    parts: GraphParts, stretch: Stretch, placebo: bool, replicate: int
-) -> Learners | Blocks:
-    """A stretch as the recursion has it."""
-    if parts.kind in M_ESTIMATORS:
-        return _to_first_order(parts, stretch, placebo, replicate)
-    if parts.config.designs == "fixed":
-        grams = _table_of_grams(parts, stretch, placebo, replicate, None)
-        scatter = parts.config.noise**2 * grams
-        return Blocks(grams, scatter, _regime(parts), _weights(parts, stretch))
-    return _learners(parts, stretch, placebo)
-
-
-def _learners(parts: GraphParts, stretch: Stretch, placebo: bool) -> Learners:
-    config = parts.config
-    return Learners(
-        _table_of_rows(parts, stretch, placebo),
-        config.features if config.designs is not None else 1,
-        config.noise,
-        "redrawn" if config.designs == "redrawn" else "fixed",
-        _regime(parts),
-        _weights(parts, stretch),
-    )
-
-
-def _regime(parts: GraphParts) -> Any:
-    return "replace" if parts.config.regime == "replace" else "accumulate"
-
-
-def _table_of_rows(parts: GraphParts, stretch: Stretch, placebo: bool) -> NDArray[np.int64]:
-    """(n, n + 1) rows of each source; in ``weight`` the last column has the start's, too."""
-    n = len(parts.names)
-    cells = stretch.placebo if placebo else stretch.cells
-    owner = np.repeat(cells.owner, np.diff(cells.start))
-    table = np.zeros((n, n + 1), dtype=np.int64)
-    np.add.at(table, (owner, np.where(cells.source == REAL, n, cells.source)), cells.rows)
-    if parts.config.mixing == "weight":
-        table[:, n] = parts.start.cells.rows
-    return table
-
-
-def _weights(parts: GraphParts, stretch: Stretch) -> Floats | None:
-    if parts.config.mixing == "samples":
-        return None
-    n, cells = len(parts.names), stretch.cells
-    table = np.zeros((n, n + 1))
-    table[cells.owner, np.where(cells.source == REAL, n, cells.source)] = cells.weight
-    return table
-
-
-def _table_of_grams(
-    parts: GraphParts, stretch: Stretch, placebo: bool, replicate: int, curve: str | None
-) -> Floats:
-    """(n, n + 1, d, d) of one replicate's designs; with ``curve`` a family's information."""
-    n, d = len(parts.names), parts.config.features
-    table = np.zeros((n, n + 1, d, d))
-    stretches = [(stretch, placebo)]
-    if parts.config.mixing == "weight":
-        stretches = [(parts.start, True), *stretches]
-    for each, real in stretches:
-        cells = each.placebo if real else each.cells
-        rows, _ = designs_of(parts, each, replicate)
-        if curve is not None:
-            rows = rows * np.sqrt(_curvature(curve, parts.setting.truth @ rows))
-        owner = np.repeat(cells.owner, np.diff(cells.start))
-        at = owner, np.where(cells.source == REAL, n, cells.source)
-        if parts.config.mixing == "weight":
-            table[at] = grams_of(cells, rows)
-        else:
-            np.add.at(table, at, grams_of(cells, rows))
-    return table
-
-
-def _curvature(family: str, eta: Floats) -> Floats:
-    """b'' at a linear predictor."""
-    if family == "poisson":
-        return np.exp(eta)
-    return np.asarray(0.25 / np.cosh(eta / 2) ** 2)
-
-
-def _to_first_order(parts: GraphParts, stretch: Stretch, placebo: bool, replicate: int) -> Blocks:
-    config, weights = parts.config, _weights(parts, stretch)
-    rows = _table_of_rows(parts, stretch, placebo)
-    if parts.kind == "huber":
-        threshold = (config.estimator.threshold or 1.0) * config.noise
-        gram, scatter = (np.array([[x]]) for x in huber_row(threshold, config.noise))
-        return asymptotic(rows, gram, scatter, regime=_regime(parts), weights=weights)
-    if config.designs == "redrawn":
-        family: Any = parts.kind
-        gram = fisher_information(family, parts.setting.truth)
-        return asymptotic(rows, gram, regime=_regime(parts), weights=weights)
-    grams = _table_of_grams(parts, stretch, placebo, replicate, parts.kind)
-    return Blocks(grams, None, _regime(parts), weights)
-
-
 def _ridge(parts: GraphParts, placebo: bool, replicate: int) -> tuple[Floats, Floats]:
     config, d = parts.config, parts.config.features
     if len(parts.stretches) > 1:
         raise BadInput("ridge has an exact recursion for one graph, not for a schedule")
     stretch, truth, times = parts.stretches[0], parts.setting.truth, 1
     if config.designs == "orthogonal":  # all coordinates alike, but for the truth's size in each
-        grams = _table_of_rows(parts, stretch, placebo)[:, :, None, None].astype(np.float64)
+        grams = table_of_rows(parts, stretch, placebo)[:, :, None, None].astype(np.float64)
         truth, times = np.array([np.linalg.norm(truth)]), d
     else:
-        grams = _table_of_grams(parts, stretch, placebo, replicate, None)
+        grams = table_of_grams(parts, stretch, placebo, replicate, None)
     found = ridge_errors(
-        grams, parts.setting.penalty, truth, config.steps, config.noise, _regime(parts)
+        grams, parts.setting.penalty, truth, config.steps, config.noise, regime_of(parts)
     )
     norm = times * found.variance_norm + found.bias_norm
     return times * found.variance + found.bias, norm
@@ -287,7 +198,7 @@ def _fit_variance(parts: GraphParts, stretch: Stretch, replicate: int) -> Floats
         rows, _ = designs_of(parts, stretch, replicate)
         scale = config.noise**2
         if parts.kind in ("logistic", "poisson"):
-            curve, scale = _curvature(parts.kind, parts.setting.truth @ rows), 1.0
+            curve, scale = curvature(parts.kind, parts.setting.truth @ rows), 1.0
             rows = rows * np.sqrt(curve)
         grams = grams_of(cells, rows)
         return np.asarray(scale * np.trace(np.linalg.inv(grams), axis1=1, axis2=2))
@@ -304,7 +215,7 @@ def _gaussian(parts: GraphParts, placebo: bool) -> dict[str, Floats]:
         raise BadInput(
             "Gaussians have an exact recursion for pooled points that are replaced, on one graph"
         )
-    rows = _table_of_rows(parts, parts.stretches[0], placebo)
+    rows = table_of_rows(parts, parts.stretches[0], placebo)
     moments = gaussian_refits(rows, config.steps, bool(config.estimator.unbiased))
     trace = config.features * config.noise**2  # tr Sigma*
     mean = np.diagonal(moments.mean, axis1=1, axis2=2) * trace

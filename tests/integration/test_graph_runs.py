@@ -14,25 +14,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numeric_runs import PNG, assert_same, rounds_of
 
 import lwd_agents as lwd
 from lwd_agents.blocks import WHOLE
 from lwd_agents.errors import BadInput
 from lwd_agents.trajectory import Trajectory
-
-PNG = b"\x89PNG"
-
-
-def rounds_of(path: Path) -> list[dict[str, Any]]:
-    """The lines of rounds.jsonl without their timings."""
-    lines = [json.loads(line) for line in (path / "rounds.jsonl").read_text().splitlines()]
-    return [{key: value for key, value in line.items() if key != "seconds"} for line in lines]
-
-
-def assert_same(one: Trajectory, other: Trajectory) -> None:
-    """Byte for byte: the arrays, and the lines but for their timings."""
-    assert (one.path / WHOLE).read_bytes() == (other.path / WHOLE).read_bytes()
-    assert rounds_of(one.path) == rounds_of(other.path)
 
 
 @pytest.fixture(scope="module")
