@@ -133,6 +133,12 @@ def _converged(round: Round) -> str:
     return f"converged at t = {told['at']}: fresh steps to t = {told['ends']}"
 
 
+def _error(round: Round) -> str:
+    """How far learners are from the truth, of the first replicate; empty in other worlds."""
+    errors = round.line.get("error")
+    return f"error {sum(errors) / len(errors):.4g}" if errors else ""
+
+
 def _norm(value: Any) -> str:
     return "not defined" if value is None else f"{value:.4f}"
 
@@ -160,7 +166,9 @@ class Lines:
             print(f"{self._replayed} steps were there already", file=self._stream)
             self._replayed = 0
         parts = [f"step {round.t}/{steps}", f"||D||_F {_norm(round.line.get('norm'))}"]
-        if "internet_size" in round.line:
+        if error := _error(round):
+            parts.append(error)
+        elif "internet_size" in round.line:
             parts.append(f"|A| {round.line['internet_size']}")
         parts += [_converged(round), self._pace.rate, self._pace.spent]
         parts.append(self._pace.left(round, steps))
@@ -220,7 +228,8 @@ class Live:
         bar = self._bar(total=steps + 1, completed=round.t + 1, width=_SPARKS)
         grid.add_row(f"step {round.t}/{steps}", bar, self._pace.left(round, steps))
         norm = f"||D||_F {_norm(round.line.get('norm'))}"
-        grid.add_row(norm, Text(sparkline(self._pace.norms, self._bars), "cyan"), self._pace.rate)
+        beside = self._pace.rate or _error(round)
+        grid.add_row(norm, Text(sparkline(self._pace.norms, self._bars), "cyan"), beside)
         if converged := _converged(round):
             grid.add_row(Text(converged))
         return Group(Text(self._text, "bold"), grid, Text(self._pace.spent))

@@ -16,6 +16,7 @@ import lwd_agents as lwd
 from lwd_agents.errors import BadInput
 from lwd_agents.graph_commands import COMMANDS
 from lwd_agents.theory.error_bias import ridge_errors
+from lwd_agents.theory.error_information import logistic_inflation
 from lwd_agents.theory.graph_verdict import Verdict, verdict
 from lwd_agents.worlds.graph_judgement import Judgement, judgements
 
@@ -86,6 +87,23 @@ def test_few_redrawn_rows_explode_where_the_graph_says_stable() -> None:
     assert (found.collapses, found.graph.collapses) == (["a"], [])
     error = played(parts(**keys, steps=12, replicates=3000, seed=2))["error"].mean(axis=(0, 2))
     assert error[12] > 4 * error[1]
+
+
+def test_few_rows_of_logistic_regression_run_away() -> None:
+    """First-order inflation times the radius tells; real fits show the factor itself."""
+    keys: dict[str, Any] = {"estimator": "logistic", "rows": 200, "learners": 3}
+    assert judged(**keys, real=0.1).basis == "graph"
+    few = judged(**keys, real=0.02)
+    assert (few.basis, few.collapses) == ("none", None)
+    assert "lengthen a logistic fit by 6.2% a round" in few.why
+    assert judged(**keys, real=0.0).collapses is not None  # closed: it collapses in any case
+    alone = parts(learners=1, readership="isolated", real=1, estimator="logistic", rows=200,
+                  steps=20, replicates=200, seed=3)  # fmt: skip
+    fitted = played(alone)["parameters"].mean(axis=(0, 1, 2)) @ np.full(10, 10**-0.5)
+    assert fitted == pytest.approx(logistic_inflation(alone.setting.truth, 200), abs=0.012)
+    for wrong in ([0.0, 0.0], [np.inf]):
+        with pytest.raises(BadInput, match="should be above 0"):
+            logistic_inflation(wrong, 9)
 
 
 def test_ridge_forgets_the_truth_without_growing() -> None:

@@ -73,6 +73,19 @@ def test_calls_that_cost_money_are_told_in_all_and_local_ones_are_not(
     assert "12 calls, 1,234 tokens, $0.0123" in live.getvalue()
 
 
+def test_learners_are_shown_by_their_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    step = Round(3, {"t": 3, "norm": 1.0, "internet_size": 500, "error": [1.0, 2.0]})
+    out, live = io.StringIO(), Terminal()
+    for shown in (Lines(out), Live(live)):
+        shown.phase("ring")
+        shown.round(step, 9)
+        shown.close()
+    assert "||D||_F 1.0000  error 1.5" in out.getvalue()
+    assert "|A|" not in out.getvalue()
+    assert "error 1.5" in live.getvalue()
+
+
 def test_the_choice() -> None:
     assert isinstance(choose(True, io.StringIO()), Silent)
     assert isinstance(choose(False, io.StringIO()), Lines)

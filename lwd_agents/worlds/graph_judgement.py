@@ -8,7 +8,7 @@ claimed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lwd_agents.errors import BadInput
+from lwd_agents.theory.error_information import logistic_inflation
 from lwd_agents.theory.error_limits import CLOSE, moment_radius
 from lwd_agents.theory.error_recursion import one_round
 from lwd_agents.theory.graph_verdict import CONDITIONS, Verdict, verdict
@@ -113,8 +114,25 @@ def judgements(parts: GraphParts) -> list[Judgement]:
 
 def _judged(parts: GraphParts, stretch: Stretch) -> Judgement:
     reading = verdict(stretch.graph)
-    basis, why, radius = _decided(parts, stretch)
-    return Judgement(max(stretch.first, 0), reading, basis, why, radius)
+    found = Judgement(max(stretch.first, 0), reading, *_decided(parts, stretch))
+    return _unless_inflated(parts, stretch, found) if parts.kind == "logistic" else found
+
+
+def _unless_inflated(parts: GraphParts, stretch: Stretch, found: Judgement) -> Judgement:
+    """No verdict where few rows lengthen a logistic fit by more than real data pulls back (ours,
+    to first order: the mean map has the graph's radius times that factor)."""
+    truth = parts.setting.truth
+    if found.falls is None or not truth.any():
+        return found
+    factor = logistic_inflation(truth, int(stretch.cells.total.min()))
+    radius = found.graph.radius if found.radius is None else np.sqrt(found.radius)
+    if not np.any(~found.falls & (radius * factor >= 1)):
+        return found
+    why = (
+        f"so few rows lengthen a logistic fit by {factor - 1:.1%} a round on average, more than "
+        "real data pulls back: parameters may run away though the graph says stable; take more rows"
+    )
+    return replace(found, basis="none", why=why)
 
 
 def _decided(parts: GraphParts, stretch: Stretch) -> tuple[Basis, str, NDArray[np.float64] | None]:
