@@ -76,7 +76,8 @@ def run(
         if isinstance(config, LlmConfig):
             shown.phase(f"{described.name}: loading the models")
         given = {"retriever": retriever, "embeddings": embeddings, "callbacks": callbacks}
-        parts = _parts(config, path, journal, models, given, shown.phase)
+        with described.placed():
+            parts = _parts(config, path, journal, models, given, shown.phase)
         if journal is None:
             journal = stack.enter_context(contextlib.closing(Journal(path)))
         if isinstance(config, LlmConfig) and config.replicates > 1:
@@ -208,6 +209,7 @@ def _begin(journal: Journal, name: str, parts: Parts, allow_versions: bool) -> N
         journal.begin(manifests.new(name, parts.config, described))
         return
     replicates = {key: described[key] for key in ("seeds",) if key in described}
+    verdicts = {key: described[key] for key in ("verdicts",) if key in described}
     if replicates and "forked" in old:
         raise BadInput(
             f"{journal.path}: a fork, whose replicates would not have its parent's steps; run the "
@@ -230,7 +232,7 @@ def _begin(journal: Journal, name: str, parts: Parts, allow_versions: bool) -> N
 
         take_in(journal)
         resumed.pop("stopped", None)  # it is told of the run that is replicate 0 from now on
-    journal.write_manifest({**resumed, **replicates})
+    journal.write_manifest({**resumed, **replicates, **verdicts})
 
 
 def _of_before(manifest: Mapping[str, Any], sha256: Mapping[str, str]) -> dict[str, str]:

@@ -7,7 +7,8 @@ import platform
 import re
 import secrets
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ FREE = re.compile(
     r"|agents\..+\.(concurrency|requests_per_second|timeout|attempts|api_key_env)$"
     r"|agents\..+\.options\.(chunk|cache_gib)$"  # where a GPU's memory ran out
 )
+_MANY = 4  # keys below one that are told one by one
 _NUMERIC = ("lwd-agents", "llvmlite", "numba", "numpy")
 _PACKAGES = {
     "llm": (
@@ -97,11 +99,25 @@ def check_config(path: Path, manifest: Mapping[str, Any], config: Config) -> Non
             old[key] = new[key]
     differing = [key for key in {**old, **new} if old.get(key) != new.get(key)]
     if differing:
-        said = [f"{k} ({old.get(k)!r} there, {new.get(k)!r} here)" for k in differing]
+        said = _differing(differing, old, new)
         raise BadInput(
             f"{path}: a run of another config: {', '.join(said)}; "
             "give the same config, or another directory with --out"
         )
+
+
+def _differing(keys: Sequence[str], old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """What is another, key by key; of a key with many below it (a graph's edges) that it is."""
+    below = Counter(key.split(".")[0] for key in keys)
+    told: dict[str, str] = {}
+    for key in keys:
+        top = key.split(".")[0]
+        if below[top] > _MANY:
+            told[top] = f"{top} (another one)"
+        else:
+            values = [repr(each[key]) if key in each else "not given" for each in (old, new)]
+            told[key] = f"{key} ({values[0]} there, {values[1]} here)"
+    return list(told.values())
 
 
 def check_files(path: Path, manifest: Mapping[str, Any], sha256: Mapping[str, str]) -> None:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import networkx
 import numpy as np
 import pytest
 import typer
@@ -18,6 +19,7 @@ from lwd_agents.graph_commands import COMMANDS
 from lwd_agents.theory.error_bias import ridge_errors
 from lwd_agents.theory.error_information import logistic_inflation
 from lwd_agents.theory.graph_verdict import Verdict, verdict
+from lwd_agents.theory.learning_graph import LearningGraph
 from lwd_agents.worlds.graph_judgement import Judgement, judgements
 
 SOME = {"learners": 3, "readership": "ring", "real": {"v1": 0.2}, "features": 4, "rows": 60}
@@ -68,11 +70,11 @@ def test_too_few_real_rows_leave_the_radius_at_one() -> None:
     """d = 10 and 5 real rows on a fixed design: no data tells of five directions."""
     keys = {"features": 10, "designs": "fixed"}
     few, enough = judged(rows=SELF, **keys), judged(rows=[["real", "a", 12], SELF[1]], **keys)
-    assert few.radius == pytest.approx(1, abs=1e-9)
+    assert few.moment_radius == pytest.approx(1, abs=1e-9)
     assert few.collapses == ["a"]
     assert few.graph.collapses == []  # the graph alone is wrong
-    assert enough.radius is not None
-    assert enough.radius[0] < 1
+    assert enough.moment_radius is not None
+    assert enough.moment_radius[0] < 1
     assert enough.collapses == []
     made = parts(rows=SELF, **keys, steps=400, replicates=200, seed=1)
     error = played(made)["error"].mean(axis=(0, 2))
@@ -82,8 +84,8 @@ def test_too_few_real_rows_leave_the_radius_at_one() -> None:
 def test_few_redrawn_rows_explode_where_the_graph_says_stable() -> None:
     keys = {"features": 10, "designs": "redrawn", "rows": [["real", "a", 2], ["a", "a", 12]]}
     found = judged(**keys)
-    assert found.radius is not None
-    assert found.radius[0] > 1.1
+    assert found.moment_radius is not None
+    assert found.moment_radius[0] > 1.1
     assert (found.collapses, found.graph.collapses) == (["a"], [])
     error = played(parts(**keys, steps=12, replicates=3000, seed=2))["error"].mean(axis=(0, 2))
     assert error[12] > 4 * error[1]
@@ -204,10 +206,47 @@ def test_verdicts_of_graphs_experiments_and_runs(tmp_path: Path) -> None:
     assert lwd.verdict({"world": "graph", "learners": 2}).collapses == ["v1", "v2"]
     with pytest.raises(BadInput, match="the world gmm has no verdict"):
         lwd.verdict("figure4")
-    with pytest.raises(BadInput, match="or a graph: a"):
+    with pytest.raises(BadInput, match="no graph, experiment or run 'nope'; presets: figure4"):
         lwd.verdict("nope")
-    with pytest.raises(BadInput, match="settings 'rows=3'"):
-        lwd.verdict(alone.graph, settings=["rows=3"])
+    with pytest.raises(BadInput, match="settings 'rows=3': should be a list"):
+        lwd.verdict(alone.graph, settings="rows=3")
+    with pytest.raises(BadInput, match=r"a verdict on int: should be on a \.csv"):
+        lwd.verdict(3)  # type: ignore[arg-type]
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    with pytest.raises(BadInput, match="empty: no run directory"):
+        lwd.verdict(folder)
+
+
+def test_a_graph_takes_settings_but_no_second_graph(tmp_path: Path) -> None:
+    path = tmp_path / "net.csv"
+    path.write_text(NET)
+    drawn = networkx.DiGraph()
+    drawn.add_weighted_edges_from([("real", "a", 0.2), ("a", "a", 0.8)])
+    keys: dict[str, Any] = {"designs": "redrawn", "rows": 15}
+    of_file, of_graph = lwd.verdict(path, **keys), lwd.verdict(drawn, **keys)
+    laid = lwd.verdict(LearningGraph.read(path), ["designs=redrawn", "rows=15"])
+    assert of_file.as_json() == of_graph.as_json() == laid.as_json()
+    assert isinstance(lwd.verdict(drawn), Verdict)
+    with pytest.raises(BadInput, match=r"--set readership=ring: .*net.csv says who learns from"):
+        lwd.verdict(path, ["readership=ring"])
+    with pytest.raises(BadInput, match=r"argument real=: graph says who learns from whom"):
+        lwd.verdict(drawn, real=0.1)
+
+
+def test_a_verdict_on_a_run_is_of_the_graph_that_it_read(tmp_path: Path) -> None:
+    path = tmp_path / "net.csv"
+    path.write_text(NET)
+    run = lwd.run({"world": "graph", "graph": str(path), "steps": 2}, out=tmp_path / "run")
+    path.write_text("source,target,weight\na,a,1\n")
+    assert lwd.verdict(path).collapses == ["a"]
+    for given in (run, run.path):
+        assert lwd.verdict(given).collapses == []
+    few = lwd.verdict(run, designs="redrawn", rows=15)
+    assert isinstance(few, Judgement)
+    assert (few.basis, few.graph.collapses) == ("moments", [])
+    path.unlink()
+    assert lwd.verdict(run.path).graph.graph.names == ("a",)
 
 
 def command(*arguments: str) -> Any:

@@ -255,7 +255,7 @@ SUM = [["real", "a", 0.5], ["b", "a", 0.4], ["a", "b", 1]]
          "draw: ridge that accumulates"),
         ({"regime": "accumulate", "readership": {"schedule": {0: "ring", 2: "star"}}},
          "readership: a schedule is for data that is replaced"),
-        ({"replicates": 10**8}, "replicates: 100000000 of 4 learners over 5 steps have"),
+        ({"replicates": 10**8}, "replicates: 100,000,000 of 4 learners with 3 features over"),
         ({"estimator": "logistic", "rows": 8}, "round 0: learner 'v1' has no fit.*separable"),
     ],
 )  # fmt: skip

@@ -6,9 +6,10 @@ keyword arguments are laid. Every value remembers its origin, so that an error c
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import NoneType
@@ -50,7 +51,7 @@ class Experiment:
 
     def put(self, key: str, value: Any, origin: str) -> None:
         """Lay ``value`` over the dotted ``key``; list items go by name or number (``agents.0``)."""
-        parts = key.split(".")
+        parts, value = key.split("."), _plain(value)
         if not all(parts):
             raise BadInput(f"{origin}: {key!r} is not a key; write a.b=value")
         if short := _SHORT.get(parts[0]):
@@ -95,6 +96,17 @@ class Experiment:
             return CONFIGS[world].model_validate(self.values)
         except ValidationError as error:
             raise BadInput(self._line(error, CONFIGS[world])) from None
+
+    @contextlib.contextmanager
+    def placed(self) -> Iterator[None]:
+        """Errors raised inside that begin with one of the keys say where its value came from."""
+        try:
+            yield
+        except BadInput as error:
+            key = str(error).partition(":")[0]
+            if not key or key.split(".")[0] not in self.values:
+                raise
+            raise type(error)(f"{self._where(key)}{str(error)[len(key) :]}") from None
 
     def _where(self, key: str) -> str:
         """Where ``key`` came from: of its longest part that was laid over the file the origin.
@@ -182,12 +194,26 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """A deep copy as dicts and lists, so that laying values over it changes nothing outside."""
+    """A deep copy as dicts, lists and Python's own numbers: what is laid over it changes nothing
+    outside. A graph becomes its edges."""
+    if hasattr(value, "is_directed") or type(value).__name__ == "LearningGraph":
+        return _as_edges(value)
+    if hasattr(value, "tolist") and hasattr(value, "dtype"):
+        return value.tolist()
     if isinstance(value, Mapping):
         return {str(k): _plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(v) for v in value]
     return value
+
+
+def _as_edges(value: Any) -> Any:
+    """A LearningGraph or a directed networkx graph as an experiment has it."""
+    from lwd_agents.theory.learning_graph import LearningGraph
+    from lwd_agents.verdicts import edges_of
+
+    graph = value if isinstance(value, LearningGraph) else LearningGraph.from_networkx(value)
+    return {"edges": edges_of(graph)}
 
 
 def _index(items: list[Any], part: str, key: str, origin: str) -> int:

@@ -28,6 +28,8 @@ def _learners(value: Any) -> Any:
     if not isinstance(value, list | tuple) or not value:
         raise ValueError("should be a number of 1 or more, or a list of names")
     found = tuple(name(item) for item in value)
+    if "" in found:
+        raise ValueError("a learner's name is empty")
     if twice := [item for i, item in enumerate(found) if item in found[:i]]:
         raise ValueError(f"{twice[0]!r} is named twice")
     return found
@@ -83,6 +85,8 @@ def _schedule(given: Mapping[Any, Any]) -> dict[str, Any]:
         text = str(key)
         if isinstance(key, bool) or not (text.isascii() and text.isdecimal()):
             raise ValueError(f"schedule: {key!r}: a step should be a whole number of 0 or more")
+        if int(text) in found:
+            raise ValueError(f"schedule: step {int(text)} is given twice")
         found[int(text)] = _graph(each, scheduled=False)
     if 0 not in found:
         raise ValueError(f"schedule: begins with step {min(found)}; it needs a graph for step 0")
@@ -109,9 +113,11 @@ def _by_name(value: Mapping[Any, Any], each: Callable[[Any], Any]) -> dict[str, 
 
 def _real(value: Any) -> Any:
     """One share for all, or a share by learner."""
-    if value is None or not isinstance(value, Mapping):
-        return None if value is None else _share(value)
-    return _by_name(value, _share)
+    if isinstance(value, Mapping):
+        return _by_name(value, _share)
+    if isinstance(value, list | tuple):
+        raise ValueError("should be one share for all, or shares by learner: {v1: 0.2}")
+    return None if value is None else _share(value)
 
 
 def _own(value: Any) -> Any:
@@ -185,11 +191,11 @@ class GraphConfig(Part):
     own: Annotated[Any, BeforeValidator(_own)] = None
     graph: Annotated[Any, BeforeValidator(_graph)] = None
     mixing: Literal["samples", "weight"] = "samples"
-    rows: Annotated[Any, BeforeValidator(_rows)] = 100
+    rows: Annotated[Any, BeforeValidator(lambda v: v if v is None else _rows(v))] = None
     estimator: EstimatorConfig = EstimatorConfig()
     features: Count = 10
     truth: Annotated[Any, BeforeValidator(_truth)] = None
-    noise: float = Field(default=1.0, gt=0.0, allow_inf_nan=False)
+    noise: float | None = Field(default=None, gt=0.0, allow_inf_nan=False)
     designs: Designs | None = None
     regime: Literal["replace", "accumulate", "accumulate-subsample"] = "replace"
     draw: Literal["statistics", "rows"] | None = None
@@ -215,6 +221,10 @@ class GraphConfig(Part):
         if kind not in LOCATIONS:
             usual = "redrawn" if kind in ("logistic", "poisson") else "orthogonal"
             found.setdefault("designs", usual)
+        links = kind in ("logistic", "poisson")
+        found.setdefault("rows", 1000 if links else 100)
+        if not links:
+            found.setdefault("noise", 1.0)
         found.setdefault("truth", 0.0 if kind in LOCATIONS else 1.0)
         if "draw" not in found:
             found["draw"] = "rows" if cls._needs_rows(kind, found) else "statistics"
@@ -253,6 +263,8 @@ class GraphConfig(Part):
     @model_validator(mode="after")
     def _fits(self) -> Self:
         kind = self.estimator.kind
+        if kind in ("logistic", "poisson") and self.noise is not None:
+            raise ValueError(f"noise: the labels of {kind} have none of their own")
         if kind in LOCATIONS and self.designs is not None:
             raise ValueError(f"designs: {kind} is of points and has no design")
         given = {"designs": self.designs, "regime": self.regime}

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 Row = tuple[float, ...]
 Rows = tuple[Row, ...]
+_WRITTEN = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+", re.ASCII)
 
 
 def finite(value: Any) -> float:
-    """A finite number.
+    """A finite number; YAML leaves 1e-3 as a text.
 
     Raises:
         ValueError: it is something else.
     """
+    if isinstance(value, str) and _WRITTEN.fullmatch(value):
+        value = float(value)
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise ValueError(f"{value!r} should be a finite number")
     return float(value)

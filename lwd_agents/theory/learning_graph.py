@@ -272,7 +272,7 @@ def _check_weights(
     targets: NDArray[np.int64],
     weights: NDArray[np.float64],
 ) -> None:
-    bad = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
+    bad = np.flatnonzero(~((weights >= 0) & (weights <= 1 + TOLERANCE)))
     if len(bad):
         source = REAL if sources[bad[0]] < 0 else names[sources[bad[0]]]
         edge = _edge(source, names[targets[bad[0]]])

@@ -7,6 +7,7 @@ come again, sums that grow) is its state. Axes: C cells, E edges, n learners, d 
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -34,10 +35,19 @@ _KINDS = {
 _FAILURES = {
     fits.SINGULAR: "its design is singular; take more rows, or fewer features",
     fits.SEPARABLE: "its labels are separable (or nearly so), so no finite fit exists; take more "
-    "rows, fewer features or a shorter truth",
-    fits.OVERFLOW: "its counts outgrow what numbers hold; take a shorter truth, or fewer steps",
+    "rows, fewer features, a shorter truth or more real data",
+    fits.OVERFLOW: "its counts outgrow what numbers hold; take a shorter truth or more real data",
     fits.UNSETTLED: "Newton's iteration does not settle; take more rows, or a shorter truth",
 }
+_MOST = 1e140  # of a parameter: its squares would soon be beyond what numbers hold
+
+
+@dataclass(frozen=True, order=True)
+class Failure:
+    """A fit that does not exist: in which round, and what is wrong."""
+
+    t: int
+    said: str
 
 
 class Statistics:
@@ -74,8 +84,12 @@ class Statistics:
         last: int,
         replicate: int,
         replay: bool,
-    ) -> None:
-        """Fill the rounds first .. last of ``history`` (T + 1, n, P), or take them as they are."""
+    ) -> Failure | None:
+        """Fill the rounds first .. last of ``history`` (T + 1, n, P), or take them as they are.
+
+        Returns:
+            The first failure; the rounds before it are good.
+        """
         parts, memory = self._parts, self._mine(cells)
         grows = parts.setting.accumulates
         sums, squares, counts = state["sums"] if grows else self._sums(cells)
@@ -95,12 +109,13 @@ class Statistics:
             cell = kernels.redrawn(
                 cells, parts.setting, *common, sums, squares, replay, replicate, memory
             )
-            if cell >= 0:
-                raise refused(parts, cells, fits.SINGULAR, first, int(cell), replicate)
+            if cell >= 0:  # but for rounding, redrawn rows are never of deficient rank
+                return _failure(parts, cells, fits.SINGULAR, first, int(cell), replicate)
         else:
             kernels.proportional(
                 cells, parts.setting, *common, sums, counts, replay, replicate, memory
             )
+        return outgrown(parts, history, first, last, replicate)
 
     def _mine(self, cells: Cells) -> kernels.Memory:
         """This thread's memory for such cells."""
@@ -117,7 +132,7 @@ class Rows:
         self._parts = parts
         config = parts.config
         subsample = config.regime == "accumulate-subsample"
-        threshold = (config.estimator.threshold or 0.0) * config.noise
+        threshold = (config.estimator.threshold or 0.0) * parts.setting.noise
         self._kind = by_row.Kind(_KINDS[parts.kind], threshold, parts.less, subsample)
         self._memory = threading.local()
 
@@ -138,14 +153,10 @@ class Rows:
         last: int,
         replicate: int,
         replay: bool,
-    ) -> None:
-        """As ``Statistics.rounds``; what is replayed needs nothing.
-
-        Raises:
-            BadInput: a fit does not exist.
-        """
+    ) -> Failure | None:
+        """As ``Statistics.rounds``; what is replayed needs nothing."""
         if replay:
-            return
+            return None
         design, offsets = state[stretch.first]
         failed = np.zeros(3, dtype=np.int64)
         if not by_row.by_rows(
@@ -153,7 +164,8 @@ class Rows:
             replicate, self._mine(cells), failed,
         ):  # fmt: skip
             ended, t, cell = failed.tolist()
-            raise refused(self._parts, cells, ended, t, cell, replicate)
+            return _failure(self._parts, cells, ended, t, cell, replicate)
+        return outgrown(self._parts, history, first, last, replicate)
 
     def _mine(self, cells: Cells) -> by_row.RowMemory:
         held: dict[int, by_row.RowMemory] = self._memory.__dict__.setdefault("held", {})
@@ -204,7 +216,7 @@ def prepared(parts: GraphParts, stretch: Stretch, replicate: int) -> kernels.Des
     gram, low = np.zeros((d, d)), np.zeros((d, d))
     cell = kernels.prepare(cells, rows, offsets, parts.setting.penalty, maps, gram, low)
     if cell >= 0:
-        raise refused(parts, cells, fits.SINGULAR, 0, int(cell), replicate)
+        raise BadInput(_failure(parts, cells, fits.SINGULAR, 0, int(cell), replicate).said)
     return kernels.Designs(maps)
 
 
@@ -213,10 +225,26 @@ def grams_of(cells: Cells, rows: Floats) -> Floats:
     return np.stack([rows[:, a:b] @ rows[:, a:b].T for a, b in edges_of(cells)])
 
 
-def refused(
+def _failure(
     parts: GraphParts, cells: Cells, ended: int, t: int, cell: int, replicate: int
-) -> BadInput:
-    """The error of a fit that does not exist."""
+) -> Failure:
+    """A fit of a cell that does not exist."""
     name = parts.names[int(cells.owner[cell])]
-    where = f" (replicate {replicate})" if parts.config.replicates > 1 else ""
-    return BadInput(f"round {t}: learner {name!r} has no fit{where}: {_FAILURES[ended]}")
+    return Failure(t, f"learner {name!r} has no fit{_of(parts, replicate)}: {_FAILURES[ended]}")
+
+
+def outgrown(
+    parts: GraphParts, history: Floats, first: int, last: int, replicate: int
+) -> Failure | None:
+    """The first round in which a parameter is so large that its squares are no numbers."""
+    rounds = history[first : last + 1]
+    bad = ~(np.abs(rounds) < _MOST)
+    if not bad.any():
+        return None
+    t, learner = np.argwhere(bad.any(axis=2))[0].tolist()
+    said = f"the parameter of learner {parts.names[learner]!r}{_of(parts, replicate)} outgrows"
+    return Failure(first + t, f"{said} {_MOST:g}, and numbers would not hold its squares for long")
+
+
+def _of(parts: GraphParts, replicate: int) -> str:
+    return f" (replicate {replicate})" if parts.config.replicates > 1 else ""

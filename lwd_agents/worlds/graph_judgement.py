@@ -26,7 +26,8 @@ from lwd_agents.worlds.graph_tables import M_ESTIMATORS, described
 Basis = Literal["graph", "moments", "bound", "none"]
 _MOST = 1500  # rows of a map whose radius is computed
 _GROWN = (
-    "data accumulates, and no eigenvalue of a round's map has a real part above 1: no error grows"
+    "data accumulates, and no eigenvalue of a round's map has a real part above 1: no error grows "
+    "without bound"
 )
 _BOUND = (
     "data accumulates on designs with proportional Gram matrices: no error variance exceeds "
@@ -44,14 +45,17 @@ class Judgement:
         basis: what decides: ``graph``; ``moments``, the radius of E[M (x) M]; ``bound``, nobody's
             error grows; or ``none``: nothing is claimed.
         why: in a sentence.
-        radius: (n,) the radius of E[M (x) M] among each learner and its ancestors, where computed.
+        moment_radius: (n,) the radius of E[M (x) M] among each learner and its ancestors, where
+            computed.
+        setting: the estimator, designs and sizes that it is of.
     """
 
     first: int
     graph: Verdict
     basis: Basis
     why: str
-    radius: NDArray[np.float64] | None = None
+    moment_radius: NDArray[np.float64] | None = None
+    setting: str = ""
 
     @property
     def applies(self) -> bool:
@@ -65,9 +69,33 @@ class Judgement:
             return None
         if self.basis == "bound":
             return np.zeros(len(self.graph.graph.names), dtype=np.bool_)
-        if self.radius is not None and self.basis == "moments":
-            return np.asarray(self.radius >= 1 - CLOSE)
+        if self.moment_radius is not None and self.basis == "moments":
+            return np.asarray(self.moment_radius >= 1 - CLOSE)
         return self.graph.structure.collapses
+
+    @property
+    def radius(self) -> NDArray[np.float64]:
+        """(n,) the spectral radius of the weights among each learner and its ancestors."""
+        return self.graph.radius
+
+    @property
+    def deciding(self) -> NDArray[np.float64] | None:
+        """(n,) the radius that the verdict rests on; None where it rests on none."""
+        return {"graph": self.radius, "moments": self.moment_radius}.get(self.basis)
+
+    @property
+    def unstable_sources(self) -> list[list[str]]:
+        """The members' names of each unstable source of the graph."""
+        return self.graph.unstable_sources
+
+    def path(self, name: str) -> list[str]:
+        """As ``Verdict.path``; empty where the graph is not what decides.
+
+        Raises:
+            BadInput: there is no such learner.
+        """
+        found = self.graph.path(name)
+        return found if self.basis == "graph" else []
 
     @property
     def collapses(self) -> list[str] | None:
@@ -90,8 +118,8 @@ class Judgement:
         nothing is claimed; ``moment_radius`` where it was not computed."""
         found = self.graph.as_json()
         names = self.graph.graph.names
-        radius = self.radius
-        if self.falls is None or (self.falls != self.graph.structure.collapses).any():
+        radius = self.moment_radius
+        if self.basis != "graph":
             found["learns_collapse_from"] = {}
         return {
             **found,
@@ -100,6 +128,7 @@ class Judgement:
             "applies": self.applies,
             "basis": self.basis,
             "why": self.why,
+            "setting": self.setting,
             "conditions": [CONDITIONS[0], f"of this setting: {self.why}"],
             "moment_radius": None
             if radius is None
@@ -108,14 +137,25 @@ class Judgement:
 
 
 def judgements(parts: GraphParts) -> list[Judgement]:
-    """The verdict on each graph of a setting, in the order of their rounds."""
-    return [_judged(parts, stretch) for stretch in parts.stretches]
+    """The verdict on each graph of a setting that its rounds reach, in their order."""
+    steps = parts.config.steps
+    return [_judged(parts, stretch) for stretch in parts.stretches if stretch.first <= steps]
 
 
 def _judged(parts: GraphParts, stretch: Stretch) -> Judgement:
     reading = verdict(stretch.graph)
-    found = Judgement(max(stretch.first, 0), reading, *_decided(parts, stretch))
+    basis, why, radius = _decided(parts, stretch)
+    found = Judgement(max(stretch.first, 0), reading, basis, why, radius, _setting(parts))
     return _unless_inflated(parts, stretch, found) if parts.kind == "logistic" else found
+
+
+def _setting(parts: GraphParts) -> str:
+    """``least-squares, redrawn designs, 10 features, 100 rows, samples, replace``."""
+    config, totals = parts.config, parts.stretches[0].cells.total
+    rows = f"{totals.min():,}" + (f" to {totals.max():,}" if totals.max() > totals.min() else "")
+    said = [parts.kind, f"{config.designs} designs"] if config.designs else [parts.kind]
+    features = f"{config.features} feature{'' if config.features == 1 else 's'}"
+    return ", ".join([*said, features, f"{rows} rows a fit", config.mixing, config.regime])
 
 
 def _unless_inflated(parts: GraphParts, stretch: Stretch, found: Judgement) -> Judgement:
@@ -125,7 +165,8 @@ def _unless_inflated(parts: GraphParts, stretch: Stretch, found: Judgement) -> J
     if found.falls is None or not truth.any():
         return found
     factor = logistic_inflation(truth, int(stretch.cells.total.min()))
-    radius = found.graph.radius if found.radius is None else np.sqrt(found.radius)
+    moments = found.moment_radius
+    radius = found.radius if moments is None else np.sqrt(moments)
     if not np.any(~found.falls & (radius * factor >= 1)):
         return found
     why = (

@@ -91,11 +91,16 @@ class GraphParts:
 
     def describe(self) -> dict[str, Any]:
         """What the manifest says of it."""
+        from lwd_agents.worlds.graph_findings import verdicts
+
         backend = {"class": self.kind, "engine": "numba", "random": "Philox4x32-10"}
         backends = dict.fromkeys(self.names, backend)
         found = {"agents": self.agents, "backends": backends, "sha256": self.sha256}
         edges = sum(s.graph.weights.nnz + len(self.names) for s in self.stretches)
-        return found if edges > _KEPT else {**found, "graphs": [_kept(s) for s in self.stretches]}
+        if edges > _KEPT:
+            return found
+        graphs = [_kept(stretch) for stretch in self.stretches]
+        return {**found, "graphs": graphs, "verdicts": verdicts(self)}
 
     def world(self, replicates: range) -> GraphWorld:
         """The network of some replicates, with round 0 behind it."""
@@ -175,9 +180,10 @@ def assemble(config: GraphConfig) -> GraphParts:
     sha256: dict[str, str] = {}
     graphs = graphs_of(config, sha256)
     names = graphs[0].names
+    _check_size(config, len(names))
     setting = Setting(
         truth=_truth(config),
-        noise=config.noise,
+        noise=config.noise or 1.0,
         penalty=config.estimator.penalty or 0.0,
         accumulates=config.regime != "replace",
         key=run_key(config.seed, "graph"),
@@ -186,16 +192,26 @@ def assemble(config: GraphConfig) -> GraphParts:
     parts = GraphParts(config, names, _start(config, stretches[0]), stretches, setting, sha256)
     for stretch in parts.every:
         _check_rows(config, names, stretch)
-    size = config.replicates * (config.steps + 1) * len(names) * len(setting.truth) * 8
-    if size * (2 if config.placebo else 1) > _MOST:
-        raise BadInput(
-            f"replicates: {config.replicates} of {len(names)} learners over {config.steps} steps "
-            f"have {size / 1e9:.1f} GB of parameters; up to {_MOST / 1e9:.1f} GB are kept: take "
-            "fewer replicates, steps or features"
-        )
     if config.estimator.kind in ("logistic", "poisson"):
         LearnerSystem(parts, range(min(config.replicates, parts.together)))  # the first fits exist
     return parts
+
+
+def _check_size(config: GraphConfig, n: int) -> None:
+    """Refuse a run whose parameters are too many to be kept.
+
+    Raises:
+        BadInput: naming what they come from.
+    """
+    d = config.features
+    each = n * (d + d * d if config.estimator.kind == "gaussian" else d) * 8
+    size = config.replicates * (config.steps + 1) * each * (2 if config.placebo else 1)
+    if size > _MOST:
+        raise BadInput(
+            f"replicates: {config.replicates:,} of {n:,} learners with {d:,} features over "
+            f"{config.steps:,} steps have {size / 1e9:,.1f} GB of parameters; up to "
+            f"{_MOST / 1e9:.1f} GB are kept: take fewer of any of them"
+        )
 
 
 def _kept(stretch: Stretch) -> dict[str, Any]:
@@ -219,7 +235,7 @@ def _truth(config: GraphConfig) -> NDArray[np.float64]:
     vector = np.array(given) if isinstance(given, tuple) else np.full(d, given / np.sqrt(d))
     if config.estimator.kind != "gaussian":
         return vector
-    return np.concatenate([vector, (config.noise**2 * np.eye(d)).ravel()])
+    return np.concatenate([vector, ((config.noise or 1.0) ** 2 * np.eye(d)).ravel()])
 
 
 def _stretch(config: GraphConfig, first: int, graph: LearningGraph) -> Stretch:

@@ -22,6 +22,7 @@ from lwd_agents.theory.learning_graph import REAL, LearningGraph, shown
 from lwd_agents.worlds.graph_cells import weights_of
 
 Bools = NDArray[np.bool_]
+_MOST_READERS = 10_000  # learners of a readership, which is a table of who reads whom
 
 
 def graphs_of(config: GraphConfig, sha256: dict[str, str]) -> dict[int, LearningGraph]:
@@ -50,6 +51,11 @@ def graphs_of(config: GraphConfig, sha256: dict[str, str]) -> dict[int, Learning
 def _names(config: GraphConfig) -> tuple[str, ...] | None:
     """The learners as the config names them; None where it leaves that to the graph."""
     if isinstance(config.learners, int):
+        if config.learners > _MOST_READERS:
+            raise BadInput(
+                f"learners: {config.learners:,}; a readership is a table of who reads whom, for up "
+                f"to {_MOST_READERS:,}: give a larger network as graph (a .csv or .graphml file)"
+            )
         return tuple(f"v{i + 1}" for i in range(config.learners))
     return None if config.learners is None else tuple(config.learners)
 
@@ -78,6 +84,11 @@ def _given(each: Mapping[str, Any], config: GraphConfig, sha256: dict[str, str])
         sha256[f"graph/{path.name}"] = resources.sha256(path)
     else:
         try:
+            known = config.learners if isinstance(config.learners, tuple) else None
+            for source, target, _ in each["edges"]:
+                for name in (source, target) if known else ():
+                    if name != REAL:
+                        _check_known(name, known or (), "")
             found = LearningGraph.from_edges([(s, t, w) for s, t, w in each["edges"]])
         except BadInput as error:
             raise BadInput(f"graph: {error}") from None
@@ -101,15 +112,21 @@ def _ordered(graph: LearningGraph, names: Sequence[str], key: str) -> LearningGr
     known = set(names)
     for name in graph.names:
         if name not in known:
-            near = difflib.get_close_matches(name, list(names)[:2000], 1)
-            hint = f"; did you mean {shown(near[0])}?" if near else ""
-            raise BadInput(f"{key}: it names {shown(name)}, who is none of the learners{hint}")
+            _check_known(name, names, f"{key}: ")
     there = {name: i for i, name in enumerate(graph.names)}
     for name in names:
         if name not in there:
             raise BadInput(f"{key}: the learner {shown(name)} has no data: no edge enters it")
     order = np.array([there[name] for name in names])
     return LearningGraph(tuple(names), graph.weights[order][:, order], graph.real[order])
+
+
+def _check_known(name: str, names: Sequence[str], where: str) -> None:
+    """Refuse a name that is none of the learners'."""
+    if name not in names:
+        near = difflib.get_close_matches(name, list(names)[:2000], 1)
+        hint = f"; did you mean {shown(near[0])}?" if near else ""
+        raise BadInput(f"{where}it names {shown(name)}, who is none of the learners{hint}")
 
 
 def _of_readership(config: GraphConfig, sha256: dict[str, str]) -> dict[int, LearningGraph]:
@@ -165,7 +182,15 @@ def _shares(
                 f"real: {{{names[i]}: {1 - own[i]:g}}}"
             )
     each = np.where(many > 0, (left - own) / np.maximum(many, 1), 0.0)
-    weights = csr_array(others * each[:, None] + np.diag(own))
+    rows, columns = np.nonzero(others)
+    loops = np.arange(len(names))
+    weights = csr_array(
+        (
+            np.concatenate([each[rows], own]),
+            (np.concatenate([rows, loops]), np.concatenate([columns, loops])),
+        ),
+        shape=others.shape,
+    )
     return weights, real
 
 

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lwd_agents.errors import BadInput, RunStopped
 from lwd_agents.threads import each, threads
-from lwd_agents.worlds.graph_engines import Rows, Statistics
+from lwd_agents.worlds.graph_engines import Failure, Rows, Statistics
 from lwd_agents.worlds.graph_parts import GraphParts, Stretch
 from lwd_agents.worlds.numeric import Arrays, arms
 
@@ -34,12 +35,27 @@ class LearnerSystem:
         self._history = np.zeros((count, parts.config.steps + 1, n, len(parts.setting.truth)))
         self._engine = Rows(parts) if parts.config.draw == "rows" else Statistics(parts)
         self._states = [self._engine.state(int(r)) for r in self._replicates]
+        self._failed: Failure | None = None
         self._run(0, 0)
+        if self._failed is not None:
+            raise BadInput(f"round 0: {self._failed.said}")
         self.now: Arrays = {"parameters": self._history[:, 0]}
 
     def advance(self, begin: int, end: int) -> Arrays:
-        """See ``System``."""
-        self._run(begin + 1, end)
+        """See ``System``; it may end before ``end``, and the next call then raises.
+
+        Raises:
+            RunStopped: a fit of round begin + 1 does not exist.
+        """
+        if self._failed is None:
+            self._run(begin + 1, end)
+        if self._failed is not None:
+            if self._failed.t <= begin + 1:
+                raise RunStopped(
+                    f"round {self._failed.t}: {self._failed.said}; rounds 0 to {begin} are kept "
+                    f"(--steps {begin} with another --out ends there)"
+                )
+            end = min(end, self._failed.t - 1)
         self.now = {"parameters": self._history[:, end]}
         return {"parameters": self._history[:, begin + 1 : end + 1].copy()}
 
@@ -53,20 +69,25 @@ class LearnerSystem:
         self.now = {"parameters": self._history[:, steps - 1]}
 
     def _run(self, first: int, last: int, replay: bool = False) -> None:
-        """The rounds first .. last of all arms, on all processors."""
+        """The rounds first .. last of all arms, on all processors; notes the earliest failure."""
+        failures: list[Failure] = []
 
         def some(arms: range) -> None:
             for arm in arms:
                 for stretch, a, b in self._stretches(first, last):
                     cells = stretch.placebo if self._placebo[arm] else stretch.cells
-                    self._engine.rounds(
+                    failed = self._engine.rounds(
                         stretch, cells, self._states[arm], self._history[arm], a, b,
                         int(self._replicates[arm]), replay,
                     )  # fmt: skip
+                    if failed is not None:
+                        failures.append(failed)
+                        break
 
         count = len(self._replicates)
         share = max(1, -(-count // (_PIECES * threads())))
         each(some, [range(a, min(a + share, count)) for a in range(0, count, share)])
+        self._failed = min(failures, default=None)
 
     def _stretches(self, first: int, last: int) -> Iterator[tuple[Stretch, int, int]]:
         """Rounds first .. last as (stretch, first, last), cut where the graph changes."""

@@ -28,7 +28,7 @@ def described(
         return _to_first_order(parts, stretch, placebo, replicate)
     if parts.config.designs == "fixed":
         grams = table_of_grams(parts, stretch, placebo, replicate, None)
-        scatter = parts.config.noise**2 * grams
+        scatter = parts.setting.noise**2 * grams
         return Blocks(grams, scatter, regime_of(parts), _weights(parts, stretch))
     return learners_of(parts, stretch, placebo)
 
@@ -38,7 +38,7 @@ def learners_of(parts: GraphParts, stretch: Stretch, placebo: bool) -> Learners:
     return Learners(
         table_of_rows(parts, stretch, placebo),
         config.features if config.designs is not None else 1,
-        config.noise,
+        parts.setting.noise,
         "redrawn" if config.designs == "redrawn" else "fixed",
         regime_of(parts),
         _weights(parts, stretch),
@@ -104,8 +104,8 @@ def _to_first_order(parts: GraphParts, stretch: Stretch, placebo: bool, replicat
     config, weights = parts.config, _weights(parts, stretch)
     rows = table_of_rows(parts, stretch, placebo)
     if parts.kind == "huber":
-        threshold = (config.estimator.threshold or 1.0) * config.noise
-        gram, scatter = (np.array([[x]]) for x in huber_row(threshold, config.noise))
+        threshold = (config.estimator.threshold or 1.0) * parts.setting.noise
+        gram, scatter = (np.array([[x]]) for x in huber_row(threshold, parts.setting.noise))
         return asymptotic(rows, gram, scatter, regime=regime_of(parts), weights=weights)
     if config.designs == "redrawn":
         family: Any = parts.kind

@@ -160,7 +160,7 @@ def _ridge(parts: GraphParts, placebo: bool, replicate: int) -> tuple[Floats, Fl
     else:
         grams = table_of_grams(parts, stretch, placebo, replicate, None)
     found = ridge_errors(
-        grams, parts.setting.penalty, truth, config.steps, config.noise, regime_of(parts)
+        grams, parts.setting.penalty, truth, config.steps, parts.setting.noise, regime_of(parts)
     )
     norm = times * found.variance_norm + found.bias_norm
     return times * found.variance + found.bias, norm
@@ -188,7 +188,9 @@ def _fit_variance(parts: GraphParts, stretch: Stretch, replicate: int) -> Floats
     """(C,) E|e|^2 of each cell's fit of real data."""
     config, d, cells = parts.config, parts.config.features, stretch.cells
     if parts.kind == "huber":
-        gram, scatter = huber_row((config.estimator.threshold or 1.0) * config.noise, config.noise)
+        gram, scatter = huber_row(
+            (config.estimator.threshold or 1.0) * parts.setting.noise, parts.setting.noise
+        )
         return np.asarray(d * scatter / gram**2 / cells.total)
     if config.designs == "fixed" or parts.kind in ("logistic", "poisson"):
         if config.designs == "redrawn":
@@ -196,7 +198,7 @@ def _fit_variance(parts: GraphParts, stretch: Stretch, replicate: int) -> Floats
             one = np.linalg.inv(fisher_information(family, parts.setting.truth))
             return np.asarray(np.trace(one) / cells.total)
         rows, _ = designs_of(parts, stretch, replicate)
-        scale = config.noise**2
+        scale = parts.setting.noise**2
         if parts.kind in ("logistic", "poisson"):
             curve, scale = curvature(parts.kind, parts.setting.truth @ rows), 1.0
             rows = rows * np.sqrt(curve)
@@ -205,7 +207,7 @@ def _fit_variance(parts: GraphParts, stretch: Stretch, replicate: int) -> Floats
     lost = d + 1 if config.designs == "redrawn" else 0
     if np.any(cells.total <= lost):
         raise BadInput(f"fewer than d + 2 = {d + 2} redrawn rows: the expected error is infinite")
-    return np.asarray(d * config.noise**2 / (cells.total - lost))
+    return np.asarray(d * parts.setting.noise**2 / (cells.total - lost))
 
 
 def _gaussian(parts: GraphParts, placebo: bool) -> dict[str, Floats]:
@@ -217,7 +219,7 @@ def _gaussian(parts: GraphParts, placebo: bool) -> dict[str, Floats]:
         )
     rows = table_of_rows(parts, parts.stretches[0], placebo)
     moments = gaussian_refits(rows, config.steps, bool(config.estimator.unbiased))
-    trace = config.features * config.noise**2  # tr Sigma*
+    trace = config.features * parts.setting.noise**2  # tr Sigma*
     mean = np.diagonal(moments.mean, axis1=1, axis2=2) * trace
     shape = (config.replicates, *mean.shape)
     return {

@@ -38,7 +38,10 @@ class System(Protocol):
         ...
 
     def advance(self, begin: int, end: int) -> Arrays:
-        """Go from step begin to step end; (A, end - begin, ...) by name."""
+        """Go from step begin to step end; (A, end - begin, ...) by name.
+
+        It may stop earlier, where it cannot go on; the next call then raises RunStopped.
+        """
         ...
 
 
@@ -87,6 +90,7 @@ class NumericWorld(ABC):
         last = min(max(last, t), self._config.steps)
         first = self.start() if t == 0 else {}
         found = self._system.advance(begin, last)
+        last = begin + next(iter(found.values())).shape[1]
         if t == 0:  # step 0 itself comes first
             found = {n: np.concatenate([first[n], found[n]], axis=1) for n in first}
         simulated = time.perf_counter()

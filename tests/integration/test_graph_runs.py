@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from numeric_runs import PNG, assert_same, rounds_of
 
 import lwd_agents as lwd
 from lwd_agents.blocks import WHOLE
-from lwd_agents.errors import BadInput
+from lwd_agents.errors import BadInput, RunStopped
 from lwd_agents.trajectory import Trajectory
 
 
@@ -184,22 +185,32 @@ def test_what_the_world_does_not_take_is_refused(given: list[str], tmp_path: Pat
     assert "placebo=true" in done.stderr or "did you mean 'draw'" in done.stderr
 
 
-def test_a_fit_that_fails_on_the_way_is_said_and_keeps_what_was_committed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("work", [1, 10**12])  # a round a block, and all rounds in one
+def test_a_fit_that_fails_on_the_way_keeps_every_round_before_it(
+    work: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from lwd_agents.worlds import graph
 
-    monkeypatch.setattr(graph, "_WORK", 1)
+    monkeypatch.setattr(graph, "_WORK", work)
     keys: dict[str, Any] = {"estimator": "logistic", "rows": 60, "features": 10, "truth": 1.2,
-                            "learners": 3, "steps": 60, "replicates": 1}  # fmt: skip
-    with pytest.raises(BadInput, match=r"round \d+: learner 'v\d' has no fit: .*separable"):
+                            "learners": 3, "steps": 60, "replicates": 3}  # fmt: skip
+    with pytest.raises(RunStopped, match=r"round \d+: learner 'v\d' .*separable") as e:
         lwd.run("ring", out=tmp_path / "run", **keys)
+    found = re.match(r"round (\d+).*rounds 0 to (\d+) are kept", str(e.value))
+    assert found is not None
+    failed, kept = map(int, found.groups())
+    assert failed == kept + 1
     manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
     assert manifest["status"] == "failed"
     assert "separable" in manifest["error"]
     committed = lwd.load(tmp_path / "run")
-    assert len(committed) >= 2
+    assert len(committed) == failed
     assert np.isfinite(committed.arrays["error"]).all()
+    with pytest.raises(RunStopped, match=f"round {failed}: "):  # again: it is the same round
+        lwd.run("ring", out=tmp_path / "run", **keys)
+    assert len(lwd.load(tmp_path / "run")) == failed
+    short = lwd.run("ring", out=tmp_path / "short", **keys | {"steps": kept})
+    assert (short.arrays["error"] == committed.arrays["error"]).all()
 
 
 def test_a_large_network_is_run_and_its_graph_not_drawn(tmp_path: Path) -> None:
