@@ -76,6 +76,9 @@ def run(
     with_placebo: Annotated[
         bool, typer.Option("--with-placebo", help="Run its placebo too, into DIR-placebo.")
     ] = False,
+    no_figures: Annotated[
+        bool, typer.Option("--no-figures", help="Draw none at the end; lwd report --figures does.")
+    ] = False,
 ) -> None:
     """Run an experiment; the same command on an existing run goes on with it."""
     from lwd_agents import laboratory
@@ -84,6 +87,7 @@ def run(
         "settings": settings or [],
         "quiet": quiet,
         "allow_versions": allow_versions,
+        "figures": not no_figures,
         **_given(seed=seed, steps=steps),
     }
     if with_placebo:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from lwd_agents.report.figures.network import Panel
     from lwd_agents.theory.graph_verdict import Verdict
     from lwd_agents.theory.learning_graph import LearningGraph
+    from lwd_agents.worlds.graph_judgement import Judgement
 
 Graph = Annotated[
     str,
@@ -61,20 +63,18 @@ def verdict(
     With --set, or of an experiment, it also says whether the graph decides there.
     """
     from lwd_agents.report.graph_words import tell
-    from lwd_agents.theory import graph_changes, real_shares
+    from lwd_agents.theory import graph_changes
 
     _check_figure(figure)
+    if bound is not None and not (0 < bound < math.inf):
+        raise BadInput(f"--bound {bound:g}: should be a positive number")
     found, last, panels = _judged(graph, settings or [], drawn=figure is not None)
-    asked = ["--changes"] if changes else []
-    asked += [f"--bound {bound:g}"] if bound is not None else []
-    if asked and found["basis"] != "graph":
-        raise BadInput(
-            f"{asked[0]}: it rests on the graph alone, which does not decide here: {found['why']}"
-        )
     if changes:
-        found["changes"] = graph_changes.changes(last).as_json()
+        _check_decides("--changes", found)
+        found["changes"] = graph_changes.changes(_graph(last)).as_json()
     if bound is not None:
-        found["bounded"] = real_shares.under_bound(last, bound)
+        _check_decides(f"--bound {bound:g}", found)
+        found["bounded"] = _bounded(last, bound)
     if figure is not None:
         _draw(figure, panels, Path(graph).stem)
     if as_json:
@@ -87,15 +87,15 @@ def verdict(
 
 def _judged(
     graph: str, settings: list[str], *, drawn: bool
-) -> tuple[dict[str, Any], LearningGraph, list[Panel]]:
-    """The verdict as JSON, the (last) graph that it is of, and what is drawn of each."""
+) -> tuple[dict[str, Any], Verdict | Judgement, list[Panel]]:
+    """The verdict as JSON, the (last) one itself, and what is drawn of each graph."""
     from lwd_agents import verdicts
     from lwd_agents.theory import graph_verdict
 
     if not settings and verdicts.is_graph(graph):
         alone = graph_verdict.verdict(graph)
         panels = [_panel("", alone, alone.structure.collapses)] if drawn else []
-        return alone.as_json(), alone.graph, panels
+        return alone.as_json(), alone, panels
     every = verdicts.judged(graph, settings)
     found = every[-1].as_json()
     several = len(every) > 1
@@ -108,7 +108,37 @@ def _judged(
         for one in every
         if drawn
     ]
-    return found, every[-1].graph.graph, panels
+    return found, every[-1], panels
+
+
+def _check_decides(option: str, found: dict[str, Any]) -> None:
+    if found["basis"] != "graph":
+        raise BadInput(
+            f"{option}: it rests on the graph alone, which does not decide here: {found['why']}"
+        )
+
+
+def _graph(found: Verdict | Judgement) -> LearningGraph:
+    from lwd_agents.theory.graph_verdict import Verdict
+
+    return found.graph if isinstance(found, Verdict) else found.graph.graph
+
+
+def _bounded(found: Verdict | Judgement, bound: float) -> dict[str, Any]:
+    """Error variances under a bound: in units of a round's noise, or of a setting with its rows."""
+    from lwd_agents.theory.graph_verdict import Verdict
+    from lwd_agents.theory.real_shares import under_bound
+
+    noise = 1.0 if isinstance(found, Verdict) else found.noise
+    try:
+        if noise is None:
+            raise BadInput(
+                "with mixing weight a round's noise depends on the shares; take mixing samples, or "
+                "the graph alone"
+            )
+        return under_bound(_graph(found), bound, noise=noise)
+    except BadInput as error:
+        raise BadInput(f"--bound {bound:g}: {error}") from None
 
 
 def _panel(title: str, reading: Verdict, falls: NDArray[np.bool_] | None) -> Panel:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from lwd_agents.engine import Parts, Round, stopped_by_the_system
 from lwd_agents.errors import BadInput, LwdError
 from lwd_agents.journal import Journal
 from lwd_agents.progress import Progress, choose
+from lwd_agents.report.wording import count
 from lwd_agents.secrets import redact
 from lwd_agents.trajectory import Trajectory, load
 
@@ -35,6 +37,7 @@ def run(
     quiet: bool = True,
     progress: Progress | None = None,
     allow_versions: bool = False,
+    figures: bool = True,
     **keys: Any,
 ) -> Trajectory:
     """Run an experiment, or continue it: the same call on an existing run directory goes on.
@@ -53,6 +56,7 @@ def run(
         quiet: no progress on stderr.
         progress: an object of your own that is shown the progress.
         allow_versions: go on with a run that was made with other versions of its packages.
+        figures: draw the run's figures at its end; of short runs that takes most of the time.
         keys: further keys of the experiment (``steps=10``, ``seed=1``, ``replicates=100``, ...).
 
     Returns:
@@ -66,7 +70,7 @@ def run(
     models = _lay(described, agents, keys)
     config = described.resolve()
     path = Path(out) if out is not None else Path("runs") / f"{described.name}-{config.seed}"
-    shown = progress or choose(quiet)
+    shown, how = progress or choose(quiet), _How(described.name, allow_versions, figures)
     with contextlib.closing(shown), contextlib.ExitStack() as stack:
         existing = (path / "manifest.json").exists()
         journal = stack.enter_context(contextlib.closing(Journal(path))) if existing else None
@@ -81,33 +85,44 @@ def run(
         if journal is None:
             journal = stack.enter_context(contextlib.closing(Journal(path)))
         if isinstance(config, LlmConfig) and config.replicates > 1:
-            parts = _replicated(parts, described.name, shown, allow_versions)
-        _play(journal, described.name, parts, shown, allow_versions)
+            parts = _replicated(parts, shown, how)
+        _play(journal, parts, shown, how)
     return load(path)
 
 
-def _play(journal: Journal, name: str, parts: Parts, shown: Progress, allow_versions: bool) -> None:
+@dataclass(frozen=True)
+class _How:
+    """A run's name, whether other versions of its packages will do, and whether it draws."""
+
+    name: str
+    allow_versions: bool
+    figures: bool
+
+
+def _play(journal: Journal, parts: Parts, shown: Progress, how: _How) -> None:
     """Begin a run whose parts are loaded, or go on with it, and bring it to its end."""
     try:
-        _begin(journal, name, parts, allow_versions)
+        _begin(journal, how.name, parts, how.allow_versions)
     except OSError as error:
         raise stopped_by_the_system(error, journal) from error
     with _status(journal):
-        shown.phase(f"{name}: {len(parts.agents)} agents, {journal.path}")
+        who = "learner" if isinstance(parts.config, GraphConfig) else "agent"
+        shown.phase(f"{how.name}: {count(len(parts.agents), who)}, {journal.path}")
         steps = parts.config.steps
         parts.play(journal, lambda r: shown.round(r, _last(r, steps)), shown.phase)
-        shown.phase("drawing the figures")
-        _finish(journal, parts)
+        if how.figures:
+            shown.phase("drawing the figures")
+        _finish(journal, parts, how.figures)
 
 
-def _replicated(parts: Any, name: str, shown: Progress, allow_versions: bool) -> Parts:
+def _replicated(parts: Any, shown: Progress, how: _How) -> Parts:
     """The network of ``parts``, to be run as often as its config has replicates."""
     from lwd_agents.replicated import Replicated
 
     def play_one(path: Path, one: Parts, shown: Progress) -> None:
         with contextlib.closing(Journal(path)) as journal:
             if journal.manifest is None or not _complete(journal, one.config):
-                _play(journal, name, one, shown, allow_versions)
+                _play(journal, one, shown, how)
 
     return Replicated(parts, parts.config, shown, play_one)
 
@@ -265,11 +280,11 @@ def _status(journal: Journal) -> Iterator[None]:
     say("complete")
 
 
-def _finish(journal: Journal, parts: Parts) -> None:
+def _finish(journal: Journal, parts: Parts, figures: bool) -> None:
     """The summary and the figures of a run whose steps are all committed."""
-    from lwd_agents.report.figures.drawing import draw_figures
+    from lwd_agents.report.figures.drawing import draw_figures, forget_figures
     from lwd_agents.report.summary import summarise
 
     trajectory = load(journal.path)
     journal.write_json("summary.json", {**summarise(trajectory), **parts.findings(trajectory)})
-    draw_figures(trajectory, journal.path / "figures")
+    (draw_figures if figures else forget_figures)(trajectory, journal.path / "figures")

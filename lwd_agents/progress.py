@@ -7,6 +7,8 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
+from lwd_agents.report.wording import number
+
 if TYPE_CHECKING:
     from lwd_agents.engine import Round
     from lwd_agents.ledger import Totals
@@ -135,12 +137,8 @@ def _converged(round: Round) -> str:
 
 def _error(round: Round) -> str:
     """How far learners are from the truth, of the first replicate; empty in other worlds."""
-    errors = round.line.get("error")
+    errors = [one for one in round.line.get("error") or () if one is not None]
     return f"error {sum(errors) / len(errors):.4g}" if errors else ""
-
-
-def _norm(value: Any) -> str:
-    return "not defined" if value is None else f"{value:.4f}"
 
 
 class Lines:
@@ -165,7 +163,7 @@ class Lines:
         if self._replayed:
             print(f"{self._replayed} steps were there already", file=self._stream)
             self._replayed = 0
-        parts = [f"step {round.t}/{steps}", f"||D||_F {_norm(round.line.get('norm'))}"]
+        parts = [f"step {round.t}/{steps}", f"||D||_F {number(round.line.get('norm'))}"]
         if error := _error(round):
             parts.append(error)
         elif "internet_size" in round.line:
@@ -227,7 +225,7 @@ class Live:
         grid = Table.grid(padding=(0, 2))
         bar = self._bar(total=steps + 1, completed=round.t + 1, width=_SPARKS)
         grid.add_row(f"step {round.t}/{steps}", bar, self._pace.left(round, steps))
-        norm = f"||D||_F {_norm(round.line.get('norm'))}"
+        norm = f"||D||_F {number(round.line.get('norm'))}"
         beside = self._pace.rate or _error(round)
         grid.add_row(norm, Text(sparkline(self._pace.norms, self._bars), "cyan"), beside)
         if converged := _converged(round):

@@ -259,13 +259,19 @@ def test_the_command_says_what_decides(tmp_path: Path) -> None:
     path = tmp_path / "net.csv"
     path.write_text(NET)
     said = command(str(path), "--set", "designs=redrawn", "--set", "rows=15").stdout
-    assert said.startswith(
-        "1 of 1 learner collapses: a\nbecause: the spectral radius of E[M (x) M]"
+    told = said.splitlines()
+    assert told[0] == "1 of 1 learner collapses: a"
+    assert (
+        told[1]
+        == "setting: least-squares, redrawn designs, 10 features, 15 rows a fit, samples, replace"
     )
+    assert told[2].startswith("because: the spectral radius of E[M (x) M]")
     assert "(the graph alone would say: nobody)" in said
     assert "errors grow from 1 on" in said
     none = command("ring", "--set", "estimator=ridge").stdout
-    assert none.startswith("no verdict is claimed\nwhy: ridge is biased")
+    assert "unstable sources" not in none
+    assert none.startswith("no verdict is claimed\nsetting: ridge")
+    assert "\nwhy: ridge is biased" in none
     flip = command("flip").stdout.splitlines()
     assert flip[0] == "from t = 0: 2 of 5 learners collapse: d, e"
     assert flip[1] == "from t = 50: 5 of 5 learners collapse: a, b, c, d, e"

@@ -158,7 +158,7 @@ def test_graph_verdicts_and_learners_stand_there_without_scripts(whole: Path) ->
     ids = [attrs["id"] for attrs in read.all("section")]
     assert ids == ["learners", "verdict", "norm", "explore", "paths", "measures", "about"]
     told = words(html)
-    assert "From t = 0: 1 of 3 learners collapse ( c )." in told
+    assert "From t = 0: 1 of 3 learners collapses ( c )." in told
     assert "From t = 3: 3 of 3 learners collapse." in told
     assert "The graph alone decides: unbiased fits" in told
     assert "It begins where no real data comes in: c ." in told
@@ -224,19 +224,31 @@ def status(path: Path, word: str) -> Path:
     return path
 
 
-def test_a_run_that_was_killed_has_its_graph_and_no_verdict(copied: Path) -> None:
+def test_a_run_that_was_killed_has_its_graph_and_its_verdict(copied: Path) -> None:
     data = page_data([killed(copied)])
     run, html = one(data), section(data)
     assert run["t"] == [0, 1, 2, 3]
     assert len(run["errors"]) == 4
     assert run["expected"] is None
-    assert run["learners"]["verdicts"] is None
+    assert [one["from"] for one in run["learners"]["verdicts"]] == [0, 3]
     told = words(html)
-    assert "No verdict is claimed yet" in told
-    assert "collapse (" not in told
-    assert "<img" in html
+    assert "From t = 0: 1 of 3 learners collapses ( c )." in told
+    assert "The learners one by one: a run tells them when it ends." in told
+    assert "Collapse: a, b, c." in html  # of the picture
     assert "<table" not in html
+    status(copied, "failed")
+    assert "this one could not go on" in words(section(page_data([copied])))
+
+
+@pytest.mark.parametrize("verdicts", [None, 3, [], [{"from": 0}]])
+def test_a_manifest_without_verdicts_claims_none(verdicts: Any, copied: Path) -> None:
+    killed(copied)
+    manifest = json.loads((copied / "manifest.json").read_text())
+    (copied / "manifest.json").write_text(json.dumps({**manifest, "verdicts": verdicts}))
+    html = section(page_data([copied]))
+    assert "No verdict is claimed: the manifest has none that can be read." in words(html)
     assert "Collapse:" not in html
+    assert "<img" in html
 
 
 def test_a_summary_of_an_earlier_end_is_not_used(copied: Path) -> None:
@@ -245,7 +257,7 @@ def test_a_summary_of_an_earlier_end_is_not_used(copied: Path) -> None:
     told = words(section(page_data([copied])))
     assert "is gone or is of an earlier end" in told
     file.write_text(json.dumps({"inference": {}}))  # what lwd test leaves beside a killed run
-    assert "No verdict is claimed" in words(section(page_data([copied])))
+    assert "is gone or is of an earlier end" in words(section(page_data([copied])))
 
 
 @pytest.mark.parametrize(

@@ -340,7 +340,8 @@ def test_learners_are_followed_in_blocks_and_expected_at_the_end(tmp_path: Path)
     live = watcher._live
     data = deepcopy(live.data())
     page = watcher.page().decode()
-    assert "No verdict is claimed yet" in page
+    assert "no learner collapses" in page.lower()
+    assert "a run tells them when it ends" in page
     assert 'alt="Graph of 3 learners.' in page
     drawn = watcher._graphs
     for steps in (1, 3):

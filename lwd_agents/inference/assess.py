@@ -97,6 +97,7 @@ class ConditionFindings:
     said: tuple[str, ...]
 
 
+@np.errstate(over="ignore")  # learners' errors may be squares of what numbers just hold
 def assess(condition: Condition, reader: Reader, options: Options) -> ConditionFindings:
     """Everything that is tested over the replicates of a condition.
 

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from lwd_agents.report.learner_words import learner_lines
 from lwd_agents.report.summary import side_by_side
-from lwd_agents.report.wording import printable
+from lwd_agents.report.wording import number, printable
 from lwd_agents.trajectory import Trajectory
 
 _ALONE = "A falling norm alone is no evidence of collapse: readings grow, and average out."
@@ -25,11 +25,11 @@ def closing(trajectory: Trajectory, console: Console | None = None) -> None:
     first, last = _ends(trajectory)
     lengths = {len(run) - 1 for run in trajectory.runs}
     end = f"t = {lengths.pop()}" if len(lengths) == 1 else "each one's last step"
-    change = f" ({last / first - 1:+.0%})" if first > 0 and math.isfinite(last) else ""
     share = trajectory.synthetic_share[-1]
     _say(
         console,
-        f"||D||_F: {_number(first)} at t = 0, {_number(last)} at {end}{change}; "
+        f"||D||_F{_whose(trajectory)}: {number(first)} at t = 0, "
+        f"{number(last)} at {end}{_change(first, last)}; "
         + (
             f"{share:.0%} of the data was labelled by learners."
             if trajectory.world == "graph"
@@ -63,6 +63,21 @@ def _ends(trajectory: Trajectory) -> tuple[float, float]:
     return math.nan if first is None else first, math.nan if last is None else last
 
 
+def _change(first: float, last: float) -> str:
+    """`` (-12%)``, or how many times where it is many."""
+    if not (first > 0 and math.isfinite(last)):
+        return ""
+    if last >= 100 * first:
+        return f" ({last / first:.3g} times)"
+    return f" ({last / first - 1:+.0%})"
+
+
+def _whose(trajectory: Trajectory) -> str:
+    """Whose norm it is, where a run in numbers has several replicates."""
+    numeric = trajectory.world != "llm" and trajectory.summary.get("replicates", 1) > 1
+    return " of the first replicate" if numeric else ""
+
+
 def _stopped(trajectory: Trajectory, console: Console) -> None:
     """Where and why a run stopped itself, if it did."""
     if stopped := trajectory.manifest.get("stopped"):
@@ -80,7 +95,7 @@ def _spread(trajectory: Trajectory, console: Console) -> None:
     """How far the replicates are apart, and whose answers follow."""
     said = trajectory.summary
     first, last = (
-        _number(math.nan if error is None else error)
+        number(math.nan if error is None else error)
         for error in (said["norm_first_se"], said["norm_last_se"])
     )
     _say(
@@ -116,7 +131,7 @@ def closing_pair(live: Trajectory, placebo: Trajectory, console: Console | None 
     closing(live, console)
     first, last = _ends(placebo)
     steps = len(placebo) - 1
-    ends = f"{_number(first)} at t = 0, {_number(last)} at t = {steps}"
+    ends = f"{number(first)} at t = 0, {number(last)} at t = {steps}"
     _say(console, f"placebo, human posts in place of the models' own: ||D||_F {ends}.")
     beside = {run.manifest["seed"]: run for run in placebo.runs}
     pairs = [(run, beside[seed]) for run in live.runs if (seed := run.manifest["seed"]) in beside]
@@ -184,7 +199,3 @@ def _replicates(trajectory: Trajectory, console: Console) -> None:
 def _shown(text: str | None) -> str:
     """A model's text, in which control characters (they could steer the terminal) are marks."""
     return "(silent)" if text is None else printable(text)
-
-
-def _number(value: float) -> str:
-    return "not defined" if math.isnan(value) else f"{value:.4f}"

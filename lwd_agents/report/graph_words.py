@@ -25,10 +25,11 @@ def lines(found: Found) -> list[str]:
     """The verdict on a graph, line by line."""
     told = [f"from t = {one['from']}: {headline(one)}" for one in found.get("graphs", [])]
     told = [*(told or [headline(found)]), *_decided(found), ""]
-    told += _section(
-        "unstable sources (nothing enters them, and no member has real data)",
-        [_listed(members) for members in found["unstable_sources"]],
-    )
+    if found.get("basis") not in ("bound", "none"):
+        told += _section(
+            "unstable sources (nothing enters them, and no member has real data)",
+            [_listed(members) for members in found["unstable_sources"]],
+        )
     inside = {name for members in found["unstable_sources"] for name in members}
     led = [name for name in found["learns_collapse_from"] if name not in inside]
     told += _section(
@@ -40,7 +41,7 @@ def lines(found: Found) -> list[str]:
     if "changes" in found:
         told += _changes(found["changes"])
     if "bounded" in found:
-        told += _bounded(found["bounded"])
+        told += _bounded(found["bounded"], "setting" in found)
     return [*told, "conditions:", *(f"  {line}" for line in found["conditions"])]
 
 
@@ -59,7 +60,8 @@ def _decided(found: Found) -> list[str]:
     """What decides, of an experiment; what the graph alone would have said, where it does not."""
     if "why" not in found:
         return []
-    told = [f"{'because' if found['applies'] else 'why'}: {found['why']}"]
+    told = [f"setting: {found['setting']}"] if found["setting"] else []
+    told.append(f"{'because' if found['applies'] else 'why'}: {found['why']}")
     alone = [name for name, radius in found["spectral_radius"].items() if radius == 1]
     if found["basis"] != "graph" and found["collapses"] != alone:
         told.append(f"(the graph alone would say: {_listed(alone) or 'nobody'})")
@@ -129,17 +131,27 @@ def _changes(found: Found) -> list[str]:
     return shown
 
 
-def _bounded(found: Found) -> list[str]:
+def _bounded(found: Found, setting: bool) -> list[str]:
+    """In units of a round's noise; of a setting E|e|^2, with the noise of its rows."""
     bound = plain(found["bound"])
     told = []
     for name, one in list(found["least_real_share"].items())[:_MOST]:
         variance = found["variance"][name]
         now = "without bound" if variance is None else plain(variance)
         told.append(f"{_cut(name)}: {now} now; least real share {_share(one)}")
-    title = f"error variance over {bound} (one dimension, each round's noise is 1)"
-    shown = _section(title, told, len(found["over"])) or [f"no error variance is over {bound}", ""]
+    what, unit = "error variance", "one dimension, each round's noise is 1"
+    if setting:
+        what = "squared distance from the truth"
+        unit = f"of one round's fit: {_spread(found['noise'])}"
+    title = f"{what} over {bound}, as it settles ({unit})"
+    shown = _section(title, told, len(found["over"])) or [f"no {what} settles over {bound}", ""]
     common = _share(found["common_real_share"])
     return [*shown[:-1], f"the same real share for all that keeps all under {bound}: {common}", ""]
+
+
+def _spread(noise: Mapping[str, float]) -> str:
+    least, most = (plain(end(noise.values())) for end in (min, max))
+    return least if least == most else f"{least} to {most}"
 
 
 def _share(one: Found) -> str:

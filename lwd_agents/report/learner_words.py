@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lwd_agents.report.wording import count, printable
+from lwd_agents.report.wording import count, number, printable
 
 Found = Mapping[str, Any]
 _MOST = 12  # learners with a line each
 _LONG = 24  # characters of a name
+_RARE = (
+    "no z where the radius of E[M (x) M] is above 1: rare replicates carry the mean of such errors."
+)
 _SLOPE = (
     "A finite run's slope is no verdict: slow transients look like growth, and slow growth flat."
 )
@@ -17,14 +20,19 @@ _SLOPE = (
 
 def learner_lines(said: Found) -> list[str]:
     """The verdict on each graph, the learners one by one, and what the prediction is."""
+    last = said["verdicts"][-1]
     told = [_verdict(one, len(said["verdicts"]) > 1) for one in said["verdicts"]]
+    told += _norm(said)
     told += _error(said)
-    told += _table(said["learners"])
+    told += _table(said["learners"], last["basis"])
     theory = said["theory"]
     if not theory["applies"]:
         told.append(f"theory: nothing is predicted: {theory['refused']}.")
-    elif not theory["exact"]:
-        told.append("theory: to first order in 1 / rows; it misses what grows beyond that.")
+    else:
+        if not theory["exact"]:
+            told.append("theory: to first order in 1 / rows; it misses what grows beyond that.")
+        if _withheld(said):
+            told.append(_RARE)
     if any(one["collapses"] for one in said["verdicts"]):
         told.append(_SLOPE)
     return told
@@ -47,19 +55,50 @@ def _names(names: Sequence[str]) -> str:
     return said if len(names) <= 8 else f"{said} and {len(names) - 8} more"
 
 
-def _error(said: Found) -> list[str]:
-    first, last, growth = said["error_first"], said["error_last"], said["growth"]
-    times = f" ({growth:.3g} times)" if growth is not None else ""
+def _norm(said: Found) -> list[str]:
+    """||D||_F over replicates, where there are several."""
+    if said["replicates"] == 1:
+        return []
+    first, last = (number(said[f"norm_rms_{end}"]) for end in ("first", "last"))
     over = count(said["replicates"], "replicate")
-    line = f"squared distance from the truth, mean over learners and {over}: {first:.4g} at t = 0,"
-    return [f"{line} {last:.4g} at the end{times}."]
+    return [f"root mean square of ||D||_F over {over}: {first} at t = 0, {last} at the end."]
 
 
-def _table(learners: Sequence[Found]) -> list[str]:
-    """A row a learner, in columns."""
+def _error(said: Found) -> list[str]:
+    """The squared distance from the truth at both ends, and the placebo's."""
+    times = f" ({said['growth']:.3g} times)" if said["growth"] is not None else ""
+    over = count(said["replicates"], "replicate")
+    told = [
+        f"squared distance from the truth, mean over learners and {over}: "
+        f"{_ends(said, 'error')}{times}."
+    ]
+    if "placebo_error_last" in said:
+        told.append(
+            f"placebo, real data in place of the learners' labels: {_ends(said, 'placebo_error')}."
+        )
+    return told
+
+
+def _ends(said: Found, what: str) -> str:
+    values = (said[f"{what}_{end}"] for end in ("first", "last"))
+    first, last = ("not finite" if value is None else f"{value:.4g}" for value in values)
+    return f"{first} at t = 0, {last} at the end"
+
+
+def _withheld(said: Found) -> bool:
+    """Whether learners with an expected error and several replicates have no z."""
+    return said["replicates"] > 1 and any(
+        one["z"] is None and one["moment_radius"] is not None and one["moment_radius"] > 1
+        for one in said["learners"]
+    )
+
+
+def _table(learners: Sequence[Found], basis: str) -> list[str]:
+    """A row a learner, in columns; its radius is that which decides."""
     if not learners:
         return []
     of = "mean_error" if "mean_error_last" in learners[0] else "error"
+    radius = {"graph": "radius", "moments": "moment_radius"}.get(basis)
     title = "error of the mean" if of == "mean_error" else "error"
     rows = [("learner", "verdict", "radius", f"{title} at t = 0", "at the end", "expected", "z")]
     for one in learners[:_MOST]:
@@ -68,7 +107,7 @@ def _table(learners: Sequence[Found]) -> list[str]:
             (
                 _cut(one["name"]),
                 {True: "collapses", False: "stable", None: "-"}[one["collapses"]],
-                _radius(one["radius"]),
+                "-" if radius is None else _radius(one[radius]),
                 _number(one[f"{of}_first"]),
                 _number(one[f"{of}_last"]) + (f" +- {se:.2g}" if se is not None else ""),
                 _number(one[f"predicted_{of}_last"]),
@@ -93,5 +132,7 @@ def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.4g}"
 
 
-def _radius(value: float) -> str:
+def _radius(value: float | None) -> str:
+    if value is None:
+        return "-"
     return f"1 - {1 - value:.1e}" if 0.9995 < value < 1 else f"{value:.3g}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 
@@ -24,6 +25,14 @@ def span(window: Sequence[int]) -> str:
 def signed(value: float | None) -> str:
     """Four digits after the point, with a sign."""
     return "none" if value is None else f"{value:+.4f}"
+
+
+def number(value: float | None) -> str:
+    """Four digits after the point; four in all of the very large and small; ``not defined``."""
+    if value is None or math.isnan(value):
+        return "not defined"
+    plainly = value == 0 or 1e-3 <= abs(value) < 1e6
+    return f"{value:.4f}" if plainly else f"{value:.4g}"
 
 
 def plain(value: float) -> str:

@@ -108,23 +108,30 @@ def common_real_share(graph: LearningGraph, bound: float, noise: ArrayLike = 1.0
     return _least(variance, bound)
 
 
-def under_bound(graph: LearningGraph, bound: float, asked: int = 20) -> dict[str, Any]:
+def under_bound(
+    graph: LearningGraph, bound: float, asked: int = 20, noise: ArrayLike = 1.0
+) -> dict[str, Any]:
     """Variances, and the least shares that bring them under a bound, as JSON.
 
     The least share is found for the first ``asked`` of the learners that are over the bound.
+
+    Raises:
+        BadInput: as `least_real_share`.
     """
-    variance = stationary_variance(graph)
+    _check_bound(bound)
+    variance = stationary_variance(graph, noise)
     over = np.flatnonzero(variance > bound)
     known = [None if np.isinf(v) else float(v) for v in variance]
     names = graph.names
     return {
         "bound": bound,
+        "noise": dict(zip(names, _noise(graph, noise).tolist(), strict=True)),
         "variance": dict(zip(names, known, strict=True)),
         "over": [names[i] for i in over],
         "least_real_share": {
-            names[i]: asdict(least_real_share(graph, names[i], bound)) for i in over[:asked]
+            names[i]: asdict(least_real_share(graph, names[i], bound, noise)) for i in over[:asked]
         },
-        "common_real_share": asdict(common_real_share(graph, bound)),
+        "common_real_share": asdict(common_real_share(graph, bound, noise)),
     }
 
 

@@ -22,6 +22,7 @@ from lwd_agents.theory.error_recursion import one_round
 from lwd_agents.theory.graph_verdict import CONDITIONS, Verdict, verdict
 from lwd_agents.worlds.graph_parts import GraphParts, Stretch
 from lwd_agents.worlds.graph_tables import M_ESTIMATORS, described
+from lwd_agents.worlds.graph_theory import round_noise
 
 Basis = Literal["graph", "moments", "bound", "none"]
 _MOST = 1500  # rows of a map whose radius is computed
@@ -48,6 +49,8 @@ class Judgement:
         moment_radius: (n,) the radius of E[M (x) M] among each learner and its ancestors, where
             computed.
         setting: the estimator, designs and sizes that it is of.
+        noise: (n,) E|e|^2 of one round's fit of real rows; where the graph decides and sources are
+            mixed as samples, for a weight's fits have a noise that depends on the weights.
     """
 
     first: int
@@ -56,6 +59,7 @@ class Judgement:
     why: str
     moment_radius: NDArray[np.float64] | None = None
     setting: str = ""
+    noise: NDArray[np.float64] | None = None
 
     @property
     def applies(self) -> bool:
@@ -145,7 +149,9 @@ def judgements(parts: GraphParts) -> list[Judgement]:
 def _judged(parts: GraphParts, stretch: Stretch) -> Judgement:
     reading = verdict(stretch.graph)
     basis, why, radius = _decided(parts, stretch)
-    found = Judgement(max(stretch.first, 0), reading, basis, why, radius, _setting(parts))
+    ours = basis == "graph" and parts.config.mixing == "samples"
+    noise = round_noise(parts, stretch) if ours else None
+    found = Judgement(max(stretch.first, 0), reading, basis, why, radius, _setting(parts), noise)
     return _unless_inflated(parts, stretch, found) if parts.kind == "logistic" else found
 
 

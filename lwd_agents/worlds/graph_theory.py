@@ -166,14 +166,23 @@ def _ridge(parts: GraphParts, placebo: bool, replicate: int) -> tuple[Floats, Fl
     return times * found.variance + found.bias, norm
 
 
+def round_noise(parts: GraphParts, stretch: Stretch, replicate: int = 0) -> Floats:
+    """(n,) E|e|^2 of one round's fit if all its rows were real, with a replicate's designs.
+
+    Raises:
+        BadInput: it is infinite.
+    """
+    cells = stretch.cells
+    each = cells.weight**2 * _fit_variance(parts, stretch, replicate)
+    return np.asarray(np.bincount(cells.owner, each, len(parts.names)), dtype=np.float64)
+
+
 def _real_fits(parts: GraphParts, replicate: int) -> tuple[Floats, Floats]:
     """Weighted sums of independent fits of real data: the placebo of mixing ``weight``."""
     n, T = len(parts.names), parts.config.steps
     squared = np.empty((T + 1, n))
     for stretch, rounds in ((parts.start, slice(0, 1)), *_when(parts)):
-        cells = stretch.cells
-        each = _fit_variance(parts, stretch, replicate)
-        squared[rounds] = np.bincount(cells.owner, cells.weight**2 * each, n)
+        squared[rounds] = round_noise(parts, stretch, replicate)
     return squared, 2 * (n - 1) * squared.sum(axis=1)
 
 

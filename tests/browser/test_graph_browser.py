@@ -156,13 +156,15 @@ def test_errors_come_block_by_block_while_a_run_goes_on(
                 timeout=1000 * PATIENCE,
             )
             assert shown.page.evaluate("() => LWD.run().t.length") == t + 1
-            assert "No verdict is claimed yet" in (shown.page.text_content("#learners") or "")
+            told = shown.page.text_content("#learners") or ""
+            assert "a run tells them when it ends" in told
+            assert "no learner collapses" in told.lower()
             held.onward.release()
             if t == 3 or not held.committed.acquire(timeout=PATIENCE):
                 break
         run.join()
         shown.page.wait_for_function(
-            "() => typeof LWD === 'object' && LWD.data?.verdict && LWD.run().learners.verdicts",
+            "() => typeof LWD === 'object' && LWD.data?.verdict && LWD.run().learners.table.length",
             timeout=1000 * PATIENCE,
         )
         arrays = lwd.load(out).arrays

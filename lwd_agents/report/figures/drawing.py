@@ -6,8 +6,9 @@ have, 3.3 or 6.9 inches wide, in 7 and 8 points. ``registry.FIGURES`` says which
 
 from __future__ import annotations
 
+import contextlib
 import difflib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -108,42 +109,49 @@ def check(
 
 
 def draw_figures(trajectory: Trajectory, folder: Path) -> list[Path]:
-    """Draw the figures of arXiv 2506.15690 that a run's world has, as PNG files in ``folder``."""
+    """Draw the figures that a run leaves behind at its end, as PNG files in ``folder``."""
     with styled():
-        figures = _of_the_run(trajectory)
-        drawn = {name: _bytes(figure, "png", DPI) for name, figure in figures.items()}
+        drawn = {}
+        for name, figure in _of_the_run(trajectory).items():
+            with contextlib.suppress(CannotDraw):  # a graph too large for a page; one learner
+                drawn[name] = _bytes(figure(), "png", DPI)
     return list(_written(drawn, folder))
 
 
-def _of_the_run(trajectory: Trajectory) -> dict[str, Drawing]:
-    """What a run leaves behind at its end: file name -> figure."""
+def forget_figures(trajectory: Trajectory, folder: Path) -> None:
+    """Remove what `draw_figures` has drawn: of a run that went on without them it is out of date.
+
+    Raises:
+        OSError: a file cannot be removed.
+    """
+    for name in _of_the_run(trajectory):
+        (folder / name).unlink(missing_ok=True)
+
+
+def _of_the_run(trajectory: Trajectory) -> dict[str, Callable[[], Drawing]]:
+    """What a run leaves behind at its end: file name -> how it is drawn."""
     if trajectory.world == "llm":
         from lwd_agents.report.figures import llm as llm_figures
 
         return {
-            "figure2-norm.png": llm_figures.norm_figure(trajectory),
-            "figure3-responses.png": llm_figures.responses_figure(trajectory),
+            "figure2-norm.png": lambda: llm_figures.norm_figure(trajectory),
+            "figure3-responses.png": lambda: llm_figures.responses_figure(trajectory),
         }
     from lwd_agents.report.figures import gmm as gmm_figures
 
     if trajectory.world == "graph":
-        return _of_learners(trajectory)
+        from lwd_agents.report.figures import learners
+
+        return {
+            "graph.png": lambda: learners.graph_figure(trajectory),
+            "errors.png": lambda: learners.errors_figure(trajectory),
+            "norm.png": lambda: learners.norm_figure(trajectory),
+        }
     number = 4 if trajectory.manifest["config"]["components"] == 2 else 6
     return {
-        f"figure{number}-norm.png": gmm_figures.norm_figure(trajectory),
-        "figure5-histograms.png": gmm_figures.histograms_figure(trajectory),
+        f"figure{number}-norm.png": lambda: gmm_figures.norm_figure(trajectory),
+        "figure5-histograms.png": lambda: gmm_figures.histograms_figure(trajectory),
     }
-
-
-def _of_learners(trajectory: Trajectory) -> dict[str, Drawing]:
-    from lwd_agents.report.figures import learners
-    from lwd_agents.report.figures.gmm import norm_figure
-
-    found = {"errors.png": learners.errors_figure(trajectory), "norm.png": norm_figure(trajectory)}
-    try:
-        return {"graph.png": learners.graph_figure(trajectory), **found}
-    except CannotDraw:  # too large for a page
-        return found
 
 
 def _formats(formats: Sequence[str]) -> list[str]:

@@ -41,8 +41,6 @@ _BINS = 60
 def norm_figure(trajectory: Trajectory, *, titles: bool = True) -> Figure:
     """Figures 4 and 6: ||D(t)||_F of every replicate, as the paper draws it and on log axes.
 
-    Of learners on a graph, too.
-
     With a placebo both curves; where the theory applies its prediction of the root mean square.
     6.9 inches wide, for both columns of a paper.
     """

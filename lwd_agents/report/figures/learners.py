@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _NAMED = 8  # learners with a curve of their own
+_THIN = 200  # curves without a name, of more learners evenly chosen ones
+_LONG = 24  # characters of a name in a legend
 _DASHES: dict[str, Any] = {
     "linestyle": (0, (4, 2)),
     "linewidth": 1.1,
@@ -39,6 +41,13 @@ _WHAT = {
     "mean_error": "squared distance of the mean",
     "spread": r"trace of the covariance",
 }
+
+
+def verdicts_of(trajectory: Trajectory) -> list[Mapping[str, Any]]:
+    """The verdict on each graph that a run reaches, from its summary; from its manifest before it
+    has ended, or where it could not go on."""
+    found = trajectory.summary.get("verdicts") or trajectory.manifest.get("verdicts")
+    return list(found or ())
 
 
 def graph_figure(trajectory: Trajectory, *, titles: bool = True) -> Figure:
@@ -57,8 +66,9 @@ def panels_of(trajectory: Trajectory) -> list[Panel]:
     Raises:
         CannotDraw: the run keeps no graph, or one that is too large for a page.
     """
-    verdicts = trajectory.summary.get("verdicts", ())
-    return panels(trajectory.agents, trajectory.manifest.get("graphs"), verdicts)
+    last = trajectory.manifest["config"]["steps"]
+    graphs = [one for one in trajectory.manifest.get("graphs") or () if one["from"] <= last]
+    return panels(trajectory.agents, graphs, verdicts_of(trajectory))
 
 
 def panels(
@@ -66,7 +76,7 @@ def panels(
     graphs: Sequence[Mapping[str, Any]] | None,
     verdicts: Sequence[Mapping[str, Any]],
 ) -> list[Panel]:
-    """Graphs as a manifest keeps them, with the verdicts of a summary.
+    """Graphs as a manifest keeps them, with the verdicts on them.
 
     Raises:
         CannotDraw: there is no graph, or one that is too large for a page.
@@ -89,18 +99,31 @@ def panels(
             else:
                 edges.append((place[source], place[target], float(weight)))
         verdict = by_round.get(graph["from"], {})
-        falling = verdict.get("collapses")
-        falls = None if falling is None else [name in falling for name in names]
+        falls = _by_learner(verdict.get("collapses"), names)
         said = f"from t = {graph['from']}" if len(graphs) > 1 else ""
         found.append(Panel(said, names, edges, real, falls))
     return found
+
+
+def norm_figure(trajectory: Trajectory, *, titles: bool = True) -> Figure:
+    """||D(t)||_F of every replicate, with placebo and prediction (`gmm.norm_figure`).
+
+    Raises:
+        CannotDraw: one learner, which has no distance to another.
+    """
+    from lwd_agents.report.figures import gmm
+
+    if len(trajectory.agents) == 1:
+        raise CannotDraw("one learner has no distance to another: its norm is 0")
+    return gmm.norm_figure(trajectory, titles=titles)
 
 
 def errors_figure(trajectory: Trajectory, *, titles: bool = True) -> Figure:
     """Each learner's squared distance from the truth, mean over replicates, beside its expectation.
 
     On plain axes and on logarithmic ones; of Gaussians the mean's and the covariance's trace. With
-    many learners thin curves, coloured by the verdict. 6.9 inches wide.
+    many learners thin curves, coloured by the verdict; a placebo's mean over learners is dotted.
+    6.9 inches wide.
 
     Raises:
         CannotDraw: the run's arrays are gone.
@@ -121,7 +144,7 @@ def errors_figure(trajectory: Trajectory, *, titles: bool = True) -> Figure:
         if i and kind == "error":
             _log(axes, arrays[kind].mean(axis=0))
     handles, labels = panels[0].get_legend_handles_labels()
-    below(figure, handles, labels, 5)
+    below(figure, handles, labels, 5 if len(trajectory.agents) > _NAMED else 4)
     if titles:
         count = len(arrays["norm"])
         said = f"mean over {count} replicates" if count > 1 else "one replicate"
@@ -131,51 +154,71 @@ def errors_figure(trajectory: Trajectory, *, titles: bool = True) -> Figure:
 
 def _curves(axes: Axes, trajectory: Trajectory, kind: str) -> None:
     values = trajectory.arrays[kind].mean(axis=0)
-    expected = trajectory.arrays.get(f"predicted_{kind}")
-    t, names = np.arange(len(values)), trajectory.agents
-    falls = _falls(trajectory)
-    for change in _changes(trajectory):
+    for change in [one["from"] for one in verdicts_of(trajectory)[1:]]:
         axes.axvline(change, color="0.6", lw=0.8, ls=":", zorder=1)
-    if len(names) <= _NAMED:
-        for i, name in enumerate(names):
-            word = {True: " (collapses)", False: " (stable)", None: ""}[falls[i]]
-            axes.plot(t, values[:, i], label=f"{plain(name)}{word}", **marked(i, len(t)))
-    else:
-        for fall, colour, word in (
-            (True, COLOURS[1], "collapse"),
-            (False, COLOURS[0], "stable"),
-            (None, "0.5", "learners"),
-        ):
-            some = [i for i in range(len(names)) if falls[i] is fall]
-            if some:
-                axes.plot(t, values[:, some], color=colour, lw=0.5, alpha=0.5)
-                axes.plot([], [], color=colour, lw=1.2, label=f"{word} ({len(some)})")
+    (_lines if len(trajectory.agents) <= _NAMED else _crowd)(axes, trajectory, values)
+    expected = trajectory.arrays.get(f"predicted_{kind}")
+    t, n = np.arange(len(values)), len(trajectory.agents)
     if expected is not None:
         means = expected.mean(axis=0)
-        shown = (
-            range(len(names))
-            if len(names) <= _NAMED
-            else range(0, len(names), -(-len(names) // 12))
-        )
-        for k, i in enumerate(shown):
+        for k, i in enumerate(range(n) if n <= _NAMED else range(0, n, -(-n // 12))):
             axes.plot(t, means[:, i], label=None if k else "expected", **_DASHES)
+    placebo = trajectory.arrays.get(f"placebo_{kind}")
+    if placebo is not None:
+        mean = placebo.mean(axis=(0, 2))
+        axes.plot(t, mean, color="0.35", ls=":", lw=1.4, zorder=5, label="placebo, mean")
 
 
-def _falls(trajectory: Trajectory) -> list[bool | None]:
-    """Whether each learner collapses in the last graph; None where nothing is claimed."""
-    verdicts = trajectory.summary.get("verdicts") or [{}]
-    falling = verdicts[-1].get("collapses")
-    return [None if falling is None else name in falling for name in trajectory.agents]
+def _lines(axes: Axes, trajectory: Trajectory, values: NDArray[np.float64]) -> None:
+    """A curve with a name for each learner; values (T + 1, n)."""
+    falls, since = _falls(trajectory)
+    words = {True: f" (collapses{since})", False: f" (stable{since})", None: ""}
+    for i, name in enumerate(trajectory.agents):
+        label = (
+            plain(name if len(name) <= _LONG else f"{name[: _LONG - 1]}\u2026") + words[falls[i]]
+        )
+        axes.plot(np.arange(len(values)), values[:, i], label=label, **marked(i, len(values)))
 
 
-def _changes(trajectory: Trajectory) -> list[int]:
-    """The rounds from which another graph holds."""
-    return [one["from"] for one in trajectory.summary.get("verdicts", ())[1:]]
+def _crowd(axes: Axes, trajectory: Trajectory, values: NDArray[np.float64]) -> None:
+    """Thin curves in the colours of the verdict; values (T + 1, n)."""
+    falls, since = _falls(trajectory)
+    every = -(-len(falls) // _THIN)
+    for fall, colour, word in (
+        (True, COLOURS[1], f"collapse{since}"),
+        (False, COLOURS[0], f"stable{since}"),
+        (None, "0.5", "learners"),
+    ):
+        some = [i for i in range(len(falls)) if falls[i] is fall]
+        if some:
+            axes.plot(
+                np.arange(len(values)), values[:, some[::every]], color=colour, lw=0.5, alpha=0.5
+            )
+            axes.plot([], [], color=colour, lw=1.2, label=f"{word} ({len(some)})")
+
+
+def _falls(trajectory: Trajectory) -> tuple[list[bool | None], str]:
+    """Whether each learner collapses in the last graph (None where nothing is claimed), and from
+    when that graph holds, in words, where there were others."""
+    verdicts = verdicts_of(trajectory)
+    last = verdicts[-1] if verdicts else {}
+    since = f" from t = {last['from']}" if len(verdicts) > 1 else ""
+    falls = _by_learner(last.get("collapses"), trajectory.agents)
+    return [None] * len(trajectory.agents) if falls is None else [*falls], since
+
+
+def _by_learner(falling: Sequence[str] | None, names: Sequence[str]) -> list[bool] | None:
+    """Whether each learner is among those that collapse."""
+    if falling is None:
+        return None
+    among = set(falling)
+    return [name in among for name in names]
 
 
 def _log(axes: Axes, values: NDArray[np.float64]) -> None:
     """Logarithmic axes from t = 1 on, where there is anything to show on them."""
-    shown = values[1:][values[1:] > 0]
+    later = values[1:]
+    shown = later[(later > 0) & np.isfinite(later)]
     if len(values) < 3 or not len(shown):
         axes.set_visible(False)
         return

@@ -55,18 +55,34 @@ def network_figure(panels: Sequence[Panel], title: str | None = None) -> Figure:
 
     shown = list(panels)[:PANELS]
     places = _places(shown)
-    width = PAGE if len(shown) > 1 else 4.6
-    wide, high = np.maximum(np.ptp(places, axis=0), 1.0)
-    tall = np.clip(width / len(shown) * high / wide, 0.9, width / max(len(shown) - 0.6, 1))
-    figure = Figure(figsize=(width, float(tall) + 0.9), layout="constrained")
+    figure = Figure(figsize=_size(len(shown), places), layout="constrained")
     known: set[tuple[int, int]] = set()
-    for axes, panel in zip(np.atleast_1d(figure.subplots(1, len(shown))).flat, shown, strict=True):
+    anew = False
+    grid = np.atleast_1d(figure.subplots(*_grid(len(shown)))).flat
+    for axes, panel in zip(grid, shown, strict=True):
+        edges = {(s, t) for s, t, _ in panel.edges}
+        anew |= bool(known and edges - known)
         _draw(axes, panel, places, known)
-        known = {(s, t) for s, t, _ in panel.edges}
-    below(figure, *_legend(shown), 4)
+        known = edges
+    below(figure, *_legend(shown, anew), 4)
     if title:
         headline(figure, title)
     return figure
+
+
+def _grid(count: int) -> tuple[int, int]:
+    """Rows and columns of panels."""
+    return (2, 2) if count == 4 else (1, count)
+
+
+def _size(count: int, places: NDArray[np.float64]) -> tuple[float, float]:
+    """Width and height in inches."""
+    rows, columns = _grid(count)
+    width = PAGE if columns > 1 else 4.6
+    wide, high = np.maximum(np.ptp(places, axis=0), 1.0)
+    most = 3.2 if rows > 1 else width / max(columns - 0.6, 1)
+    tall = np.clip(width / columns * high / wide, 0.9, most)
+    return width, rows * float(tall) + 0.9
 
 
 def _places(panels: Sequence[Panel]) -> NDArray[np.float64]:
@@ -217,7 +233,7 @@ def _loop(axes: Axes, place: NDArray[np.float64], reach: float, look: dict[str, 
     )  # fmt: skip
 
 
-def _legend(panels: Sequence[Panel]) -> tuple[list[Any], list[str]]:
+def _legend(panels: Sequence[Panel], anew: bool) -> tuple[list[Any], list[str]]:
     from matplotlib.lines import Line2D
 
     there: set[bool | None] = set()
@@ -233,7 +249,7 @@ def _legend(panels: Sequence[Panel]) -> tuple[list[Any], list[str]]:
         rim: dict[str, Any] = {"mfc": "white", "mec": _REAL, "mew": 1.8}
         handles.append(Line2D([], [], ls="", marker="o", ms=6, **rim))
         labels.append("has real data")
-    if len(panels) > 1:
+    if anew:
         handles.append(Line2D([], [], color="0.45", lw=1.2, linestyle=(0, (3, 1.5))))
         labels.append("edge that is new")
     return handles, labels

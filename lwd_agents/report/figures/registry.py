@@ -85,6 +85,13 @@ def _errors(subject: Subject, titles: bool) -> Drawing:
     return errors_figure(subject.trajectory, titles=titles)
 
 
+def _norm(subject: Subject, titles: bool) -> Drawing:
+    from lwd_agents.report.figures.learners import norm_figure
+
+    subject.trajectory.replicated("norm")
+    return norm_figure(subject.trajectory, titles=titles)
+
+
 def _trajectories(subject: Subject, titles: bool) -> Drawing:
     from lwd_agents.report.figures.trajectories import trajectories_figure
 
@@ -150,5 +157,5 @@ FIGURES: dict[str, Figure] = {
     "errors": Figure(
         ("graph",), "each learner's distance from the truth, beside its expectation", _errors
     ),
-    "norm": Figure(("graph",), "||D||_F of every replicate, with theory and placebo", _norms),
+    "norm": Figure(("graph",), "||D||_F of every replicate, with theory and placebo", _norm),
 }

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from lwd_agents.report.wording import printable
+from lwd_agents.report.wording import count, printable
 from lwd_agents.trajectory import Trajectory
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def title(trajectory: Trajectory) -> str:
             f"L = {config['posts_per_step']}"
         )
     if trajectory.world == "graph":
-        return f"{name}: {len(trajectory.agents)} learners, {config['estimator']['kind']}"
+        return f"{name}: {count(len(trajectory.agents), 'learner')}, {config['estimator']['kind']}"
     return f"{name}, {len(trajectory.agents)} agents, L = {config['draws']}"
 
 

@@ -1,7 +1,7 @@
 """What a run of learners comes to, as the page's data have it: graphs, verdicts, a row a learner.
 
-The graphs are the manifest's; what is claimed of them is the summary's, which a run makes when it
-ends. Axes: n learners.
+Graphs and verdicts are the manifest's, from a run's start on; what was simulated and expected is
+the summary's, which it makes when it ends. Axes: n learners.
 """
 
 from __future__ import annotations
@@ -23,24 +23,28 @@ Found = Mapping[str, Any]
 
 MOST_ROWS = 60  # learners with a row in the table
 _MOST_EDGES = 1000  # that can be told apart, of all graphs together
-_ENDS = "No verdict is claimed yet: a run makes it when it ends."
-_GONE = "No verdict is claimed: summary.json, which has it, is gone or is of an earlier end."
+_LATER = {  # by status, why there is no row a learner
+    "complete": "summary.json, which has them, is gone or is of an earlier end",
+    "failed": "a run tells them when it ends, and this one could not go on",
+}
+_ENDS = "a run tells them when it ends"
 
 
 def learners(source: Source) -> dict[str, Any]:
-    """What the manifest says of the learners, without a verdict; damage raises nothing."""
+    """What the manifest says of the learners; damage raises nothing."""
     config = source.config
-    complete = source.manifest.get("status") == "complete"
+    status = source.manifest.get("status")
+    why = _LATER.get(status, _ENDS) if isinstance(status, str) else _ENDS
     return {
         "estimator": _estimator(config.get("estimator")),
         **{name: _text(config.get(name)) for name in ("regime", "designs", "mixing")},
         "rows": _rows(config.get("rows")),
         "of": "error",
         **_graphs(source),
-        "verdicts": None,
+        "verdicts": _verdicts(source),
         "theory": None,
         "table": [],
-        "said": _GONE if complete else _ENDS,
+        "said": f"The learners one by one: {why}.",
     }
 
 
@@ -68,6 +72,14 @@ def summarised(source: Source, known: dict[str, Any]) -> dict[str, Any]:
         "table": [_row(one, i, of) for i, one in enumerate(table)],
         "said": None,
     }
+
+
+def _verdicts(source: Source) -> list[dict[str, Any]] | None:
+    """The manifest's; None where it has none that can be read."""
+    try:
+        return [_verdict(one, source.agents) for one in source.manifest["verdicts"]] or None
+    except DAMAGE:
+        return None
 
 
 def _estimator(found: Any) -> str:
@@ -102,20 +114,26 @@ def _rows(rows: Any) -> str:
 
 def _graphs(source: Source) -> dict[str, Any]:
     """The graphs with places for names; or why they are not drawn, as the end of a sentence."""
-    graphs = source.manifest.get("graphs")
     try:
+        graphs = _reached(source)
         found = panels(source.agents, graphs, ())
         edges = sum(len(one.edges) for one in found)
         if edges > _MOST_EDGES:
             raise CannotDraw(
                 f"{edges:,} edges are too many to tell apart (up to {_MOST_EDGES:,} are drawn)"
             )
-        drawn = [_graph(one, graph["from"]) for one, graph in zip(found, graphs or (), strict=True)]
+        drawn = [_graph(one, graph["from"]) for one, graph in zip(found, graphs, strict=True)]
     except CannotDraw as error:
         return {"graphs": None, "undrawn": str(error)}
     except DAMAGE:
         return {"graphs": None, "undrawn": "what the manifest has of it is damaged"}
     return {"graphs": drawn, "undrawn": None}
+
+
+def _reached(source: Source) -> list[Any]:
+    """The manifest's graphs that the run comes to within its steps."""
+    graphs, last = source.manifest.get("graphs") or [], source.planned
+    return [one for one in graphs if last is None or one["from"] <= last]
 
 
 def _graph(panel: Panel, first: Any) -> dict[str, Any]:

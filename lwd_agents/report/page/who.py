@@ -68,7 +68,12 @@ def _short(run: Found) -> str:
     falls = verdicts[-1]["collapses"] if verdicts else None
     if falls is None:
         return "no verdict"
-    return f"{sum(falls):,} of {count(len(falls), 'learner')} collapse"
+    return _count(sum(falls), len(falls))
+
+
+def _count(falling: int, n: int) -> str:
+    """``2 of 5 learners collapse``."""
+    return f"{falling:,} of {count(n, 'learner')} {'collapses' if falling == 1 else 'collapse'}"
 
 
 def _part(run: Found, picture: str) -> str:
@@ -81,7 +86,7 @@ def _part(run: Found, picture: str) -> str:
 def _sentences(run: Found) -> str:
     known = run["learners"]
     if known["verdicts"] is None:
-        return f"<p>{text(known['said'])}</p>"
+        return "<p>No verdict is claimed: the manifest has none that can be read.</p>"
     several = len(known["verdicts"]) > 1
     items = "".join(f"<li>{_verdict(one, run, several)}</li>" for one in known["verdicts"])
     return f'<ul class="verdicts">{items}</ul>'
@@ -105,7 +110,7 @@ def _falling(falls: Sequence[bool] | None, names: Sequence[str]) -> str:
     falling = [name for name, fall in zip(names, falls, strict=True) if fall]
     if not falling:
         return "no learner collapses"
-    told = f"{len(falling):,} of {count(len(names), 'learner')} collapse"
+    told = _count(len(falling), len(names))
     return f"{told} ({_names(falling)})" if len(falling) < len(names) else told
 
 
@@ -154,7 +159,7 @@ def _table(run: Found) -> str:
     known = run["learners"]
     rows = known["table"]
     if not rows:
-        return ""
+        return f'<p class="quiet">{text(known["said"])}</p>' if known["said"] else ""
     moments = any(row["moment_radius"] is not None for row in rows)
     what = "error of the mean" if known["of"] == "mean_error" else "error"
     last = run["t"][-1] if run["t"] else 0
