@@ -256,12 +256,20 @@ def main() -> None:
     """The entry point ``lwd``: runs a command, and turns what goes wrong into an exit code."""
     signal.signal(signal.SIGTERM, _interrupt)
     code = _call()
+    _flush()
     if code == STOPPED and any(not t.daemon for t in threading.enumerate()[1:]):
         # calls to a provider are under way, and would hold the process up until they end
-        sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
     sys.exit(code)
+
+
+def _flush() -> None:
+    """Write what is left; nobody may be there to read it any more."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _call() -> int:
@@ -280,8 +288,11 @@ def _call() -> int:
         _say(str(error))
         return error.exit_code
     except BrokenPipeError:
-        sys.stderr.close()  # whoever read our output went away; that is not an error
-        return 0
+        return 0  # whoever read our output went away; that is not an error
+    except SystemExit as error:  # which typer and rich make of it
+        if isinstance(error.__context__, BrokenPipeError):
+            return 0
+        raise
     except Exception as error:
         print(redact(traceback.format_exc()), file=sys.stderr)
         _say(f"a bug of ours: {type(error).__name__}: {error}; please report the lines above")

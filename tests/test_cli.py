@@ -192,3 +192,18 @@ def test_importing_the_package_is_light() -> None:
     seconds, heavy = found.stdout.split(maxsplit=1)
     assert heavy.strip() == "[]"
     assert float(seconds) < 0.3
+
+
+@pytest.mark.parametrize("options", [("verdict", "big.csv"), ("verdict", "big.csv", "--json"),
+                                     ("show", "ring")])  # fmt: skip
+def test_a_reader_that_goes_away_is_no_error(options: tuple[str, ...], tmp_path: Path) -> None:
+    edges = [f"n{i},n{(i + 1) % 9000},1" for i in range(9000)]
+    (tmp_path / "big.csv").write_text("\n".join(["source,target,weight", *edges]))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lwd_agents.cli", *options],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path,
+    )  # fmt: skip
+    assert process.stdout is not None
+    process.stdout.close()
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (0, b"")

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 import lwd_agents as lwd
 from lwd_agents.errors import BadInput
 from lwd_agents.inference.assess import ConditionFindings
-from lwd_agents.inference.collapse import Verdict, collapse, lead
+from lwd_agents.inference.collapse import Verdict
 from lwd_agents.report.figures.contrast import contrast_figure
 from lwd_agents.report.figures.drawing import draw
 from lwd_agents.report.figures.registry import FIGURES, names_of
@@ -224,46 +224,6 @@ def test_few_replicates_are_not_tested(home: Path) -> None:
     assert "6 pairs are needed" in words(run.path)
     one = learners(home / "one-replicate", replicates=1, placebo=False)
     assert "one run: no between-run inference" in words(one.path)
-
-
-def curves(**effects: float) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Eight pairs that move by ``effects``, counted in the direction of collapse."""
-    signs = {"between": -1.0, "within": -1.0, "drift": 1.0, "error": 1.0}
-    noise = np.random.default_rng(1).normal(size=(4, 8, 1)) * 0.1
-    ramp = np.linspace(0, 1, 11)
-    live = {
-        name: (noise[i] + sign * effects.get(name, 0.0)) * ramp
-        for i, (name, sign) in enumerate(signs.items())
-    }
-    return live, {name: np.zeros((8, 11)) for name in signs}
-
-
-@pytest.mark.parametrize(
-    ("effects", "finding", "begins"),
-    [
-        ({"error": 3.0}, "collapse", "Collapse: beyond the placebo, error grows"),
-        ({"error": 3.0, "between": 3.0}, "collapse", "Collapse: beyond"),
-        ({"between": 3.0}, "consensus", "Consensus, without evidence of collapse"),
-        ({"within": 3.0, "drift": 3.0}, "loss of spread", "Signs of collapse, without evidence"),
-        ({"within": 3.0}, "loss of spread", "Only one sign of collapse"),
-        ({"drift": 3.0}, "drift", "Only one sign of collapse"),
-        ({"error": -3.0}, "opposite", "The opposite of collapse: beyond the placebo, error falls"),
-        ({"between": -3.0}, "opposite", "Disagreement, without evidence of collapse"),
-        ({}, "no evidence", "No evidence of collapse beyond the placebo"),
-    ],
-)
-def test_each_finding(effects: dict[str, float], finding: str, begins: str) -> None:
-    found = collapse(*curves(**effects))
-    assert found.finding == finding
-    assert found.sentence.startswith(begins)
-    assert lead(q.name for q in found.quantities) == "error"
-
-
-def test_without_an_error_the_rules_are_as_they_were() -> None:
-    live, placebo = ({n: c for n, c in side.items() if n != "error"} for side in curves(within=3.0))
-    assert lead(live) == "between"
-    live["drift"] = -live["within"]
-    assert collapse(live, placebo).sentence.startswith("Collapse: beyond the placebo, within")
 
 
 # --- contrasts, calibration, plans --------------------------------------------------------------

@@ -9,7 +9,7 @@ import numpy as np
 
 from lwd_agents import seeding
 from lwd_agents.errors import BadInput
-from lwd_agents.inference.advance import beside_the_graph
+from lwd_agents.inference.advance import beside_the_graph, not_yet_near
 from lwd_agents.inference.bands import Band, across_runs
 from lwd_agents.inference.collapse import DIRECTIONS, Verdict, lead
 from lwd_agents.inference.collapse import collapse as collapse_verdict
@@ -122,6 +122,8 @@ def assess(condition: Condition, reader: Reader, options: Options) -> ConditionF
             options.enough(len(names)),
             seeding.key(options.seed, "collapse"),
         )
+        if first.world == "graph" and "between" in names:
+            verdict = not_yet_near(verdict, live["between"], placebo["between"])
         verdict = beside_the_graph(verdict, first)
         untested += [
             Untested(f"collapse: {q.name}", q.untestable)

@@ -153,7 +153,7 @@ def collapse(
         _quantity(name, a, b, test, (float(adjusted[i]), float(back[i])), least, alpha)
         for i, (name, (a, b), test) in enumerate(zip(names, changes, tests, strict=True))
     )
-    finding, sentence = _finding(quantities, alpha)
+    finding, sentence = finding_of(quantities, alpha)
     return Verdict(finding, sentence, quantities, windows, alpha)
 
 
@@ -238,7 +238,7 @@ def _family(tests: list[Test], least: int) -> list[float]:
     ]
 
 
-def _finding(quantities: tuple[Quantity, ...], alpha: float) -> tuple[str, str]:
+def finding_of(quantities: tuple[Quantity, ...], alpha: float) -> tuple[str, str]:
     """The finding and its sentence."""
     tested = [q for q in quantities if q.untestable is None]
     if not tested:
