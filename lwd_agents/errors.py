@@ -23,3 +23,16 @@ class RunStopped(LwdError):
 
 class Refused(RunStopped):
     """A provider refuses every call: a wrong key, no money, no such model."""
+
+
+class BadLearner(BadInput):
+    """Something about one learner of a network, whose name is not known where it is found.
+
+    Attributes:
+        place: of the learner among its network's, counted from 0.
+        why: what is wrong with it, as the sentence goes on.
+    """
+
+    def __init__(self, place: int, why: str) -> None:
+        super().__init__(f"learner {place} (counted from 0) {why}")
+        self.place, self.why = place, why

@@ -13,6 +13,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from lwd_agents import resources
+from lwd_agents.config import graph_names
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -201,6 +202,10 @@ _LISTS: dict[str, Callable[[], Rows]] = {
     "keeping": _keeping,
     "internets": _internets,
     "marks": _marks,
+    "estimators": lambda: [*graph_names.ESTIMATORS.items()],
+    "designs": lambda: [*graph_names.DESIGNS.items()],
+    "regimes": lambda: [*graph_names.REGIMES.items()],
+    "mixing": lambda: [*graph_names.MIXING.items()],
     "figures": _figures,
 }
 LISTS = tuple(_LISTS)

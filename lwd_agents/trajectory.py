@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Trajectory:
     """The committed steps of one run. Axes: T + 1 steps, N agents, L draws, D dimensions.
 
@@ -46,6 +46,12 @@ class Trajectory:
     manifest: dict[str, Any]
     rounds: tuple[dict[str, Any], ...]
     replicates: tuple[Trajectory, ...] = ()
+
+    def __repr__(self) -> str:
+        """One line: the directory, the world, its agents and steps, how it stands."""
+        many = len(self.agents), len(self.rounds)
+        said = f"{self.world}, {many[0]} agents, {many[1]} steps, {self.manifest['status']}"
+        return f"<Trajectory {str(self.path)!r}: {said}>"
 
     def __len__(self) -> int:
         """The number of committed steps."""
@@ -68,7 +74,7 @@ class Trajectory:
 
     @property
     def world(self) -> str:
-        """What evolved: llm, gmm."""
+        """What evolved: llm, gmm, graph."""
         return str(self.manifest["world"])
 
     @cached_property
@@ -78,7 +84,9 @@ class Trajectory:
         gmm: ``norm`` (R, T + 1), ``clips`` (R, T + 1), ``weights`` (R, T + 1, N, B), ``distances``
         (R, T + 1, N, N) up to 256 MB, and of a placebo the same under names that begin with
         ``placebo_``; where they move, ``means`` and ``covariances``. Before the run's end, what
-        its first replicates have committed.
+        its first replicates have committed. graph: ``norm``, ``drift`` (R, T + 1), ``error``
+        (R, T + 1, N), ``parameters`` (R, T + 1, N, P), ``distances`` as above, and what is
+        expected under names that begin with ``predicted_``.
         """
         return {} if self.world == "llm" else Blocks(self.path).read(len(self.rounds))
 
@@ -141,7 +149,12 @@ class Trajectory:
         return [1, last] if last > 1 else list(range(last + 1))
 
     def step_embeddings(self, t: int) -> NDArray[np.float32]:
-        """The embeddings of one step, (N, L, D); a missing draw is NaN."""
+        """The embeddings of one step, (N, L, D); a missing draw is NaN.
+
+        Raises:
+            BadInput: the world has no answers.
+        """
+        self._check_answers("embeddings")
         return np.asarray(load_array(array_files(self.source, t)[0]), dtype=np.float32)
 
     @cached_property
@@ -150,11 +163,23 @@ class Trajectory:
         return np.stack([self.step_embeddings(t) for t in range(len(self))])
 
     def responses(self) -> pd.DataFrame:
-        """One row a draw: t, agent, query, reading, draw, text, missing, post_id, seed, tokens."""
+        """One row a draw: t, agent, query, reading, draw, text, missing, post_id, seed, tokens.
+
+        Raises:
+            BadInput: the world has no answers.
+        """
         import pandas as pd
 
+        self._check_answers("responses")
         by_step, _ = read_responses(self.source, len(self))
         return pd.DataFrame([row for rows in by_step for row in rows])
+
+    def _check_answers(self, what: str) -> None:
+        if self.world != "llm":
+            raise BadInput(
+                f"{self.path}: a run of the world {self.world} has no {what}; its numbers are in "
+                f"arrays ({', '.join(self.arrays) or 'none yet'})"
+            )
 
     @cached_property
     def summary(self) -> dict[str, Any]:

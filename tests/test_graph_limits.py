@@ -66,3 +66,24 @@ def test_errors_of_the_parts_say_where_the_value_came_from() -> None:
     found.put("real.v9", 0.2, "--set real.v9=0.2")
     with pytest.raises(BadInput, match=r"--set real\.v9=0\.2: real"), found.placed():
         assemble(found.resolve())  # type: ignore[arg-type]
+
+
+def test_a_run_in_numbers_says_what_it_is_and_has_no_answers(tmp_path: Path) -> None:
+    run = lwd.run({**AWAY, "rows": 50}, out=tmp_path / "run", steps=3, figures=False)
+    assert repr(run) == f"<Trajectory '{run.path}': graph, 3 agents, 4 steps, complete>"
+    for ask in (lambda: run.embeddings, run.responses, lambda: run.step_embeddings(0)):
+        with pytest.raises(BadInput, match=r"graph has no .*; its numbers are in arrays \(.*error"):
+            ask()
+
+
+def test_why_nothing_is_expected_names_the_learner(tmp_path: Path) -> None:
+    keys = {"designs": "redrawn", "regime": "accumulate", "rows": 30}
+    run = lwd.run("ring", out=tmp_path / "run", steps=2, replicates=2, figures=False, **keys)
+    assert run.summary["theory"]["refused"].startswith("learner 'v1' has other sources")
+    few = lwd.verdict("ring", designs="redrawn", rows={f"v{i}": 11 + i % 8 for i in range(1, 9)})
+    assert few.as_json()["why"].startswith("learner 'v8' fits fewer than d + 2 = 12 redrawn rows")
+
+
+def test_a_file_of_edges_is_no_name_of_a_readership() -> None:
+    with pytest.raises(BadInput, match=r"a file is given as \{file: net\.csv\}"):
+        read_experiment("ring", ["readership=net.csv"]).resolve()

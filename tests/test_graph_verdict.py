@@ -204,7 +204,8 @@ def test_sums_that_are_1_but_for_rounding_are_made_so() -> None:
 
 def test_bad_files_are_one_clear_line(tmp_path: Path) -> None:
     for name, content, said in (
-        ("g.csv", b"\xff\xfe\x00", "cannot be read"),
+        ("g.csv", b"\xff\xfe\x00", "should be UTF-8, which the byte 0xff in it is not"),
+        ("g.csv", b"source,target,weight\nreal\n", "line 2: 1 cell; should be"),
         ("g.txt", b"", "neither .csv"),
         ("g.graphml", b"<graphml", "is no GraphML"),
     ):

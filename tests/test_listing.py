@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
@@ -214,3 +214,13 @@ def test_every_mark_and_every_file_that_is_listed_is_one() -> None:
         assert read_experiment(name).resolve().steps > 0
     for name, _ in listing("prompts"):
         assert resources.find("prompts", name, "prompt").is_file()
+
+
+def test_learners_names_are_those_that_a_config_takes() -> None:
+    from lwd_agents.config import graph
+
+    fields = graph.GraphConfig.model_fields
+    assert [name for name, _ in listing("estimators")] == [*get_args(graph.Kind)]
+    assert [name for name, _ in listing("designs")] == [*get_args(graph.Designs)]
+    for kind, key in (("regimes", "regime"), ("mixing", "mixing")):
+        assert [name for name, _ in listing(kind)] == [*get_args(fields[key].annotation)]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lwd_agents.extensions import said
 from lwd_agents.internet.graphs import from_edges
+from lwd_agents.report.wording import count
 
 SUFFIXES = (".csv", ".graphml")
 
@@ -24,8 +25,14 @@ def edges_of(path: Path, names: Sequence[str]) -> list[list[str]]:
     try:
         return _csv(path) if path.suffix.lower() == ".csv" else _graphml(path, names)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise ValueError(f"cannot be read: {reason}") from None
+        raise ValueError(unreadable(error)) from None
+
+
+def unreadable(error: Exception) -> str:
+    """Why a file of a graph cannot be read, in words."""
+    if isinstance(error, UnicodeDecodeError):
+        return f"should be UTF-8, which the byte {error.object[error.start]:#04x} in it is not"
+    return f"cannot be read: {getattr(error, 'strerror', None) or error}"
 
 
 def _csv(path: Path) -> list[list[str]]:
@@ -39,7 +46,7 @@ def _csv(path: Path) -> list[list[str]]:
             if not any(cell.strip() for cell in row):
                 continue
             if len(row) != 2:
-                raise ValueError(f"line {rows.line_num}: {len(row)} cells; should be two")
+                raise ValueError(f"line {rows.line_num}: {count(len(row), 'cell')}; should be two")
             edges.append([cell.strip() for cell in row])
     if not edges:
         raise ValueError("there is no edge in it")

@@ -50,6 +50,8 @@ def checked(value: Any) -> Any:
         ValueError: it is none of these, in one line with the choices.
     """
     if isinstance(value, str):
+        if value.lower().endswith((".csv", ".graphml")):
+            raise ValueError(f"a file is given as {{file: {value}}}")
         return _graph(value, {}, bare=True)
     if isinstance(value, Mapping):
         given = {str(key): item for key, item in value.items()}

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lwd_agents.errors import BadInput
+from lwd_agents.errors import BadInput, BadLearner
 from lwd_agents.theory.learning_graph import REAL, TOLERANCE, LearningGraph, shown
 
 if TYPE_CHECKING:
@@ -293,4 +293,4 @@ def checked_weights(weights: ArrayLike | None, n: int, regime: str) -> Array | N
 
 def _refuse(bad: NDArray[np.bool_], why: str) -> None:
     if np.any(bad):
-        raise BadInput(f"learner {int(np.argmax(bad))} (counted from 0) {why}")
+        raise BadLearner(int(np.argmax(bad)), why)

@@ -44,7 +44,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from lwd_agents.errors import BadInput
+from lwd_agents.errors import BadInput, BadLearner
 from lwd_agents.theory.error_designs import Array, Blocks, Learners, sandwich
 
 Start = ArrayLike | Literal["real"]
@@ -194,10 +194,10 @@ def _redrawn_accumulating(learners: Learners, rounds: int, start: Start) -> Erro
     W, m, d = learners.shares[:, :-1], learners.rows.sum(axis=1), learners.features
     alone, real = np.diagonal(W) == 1, learners.shares[:, -1] == 1
     if not np.all(alone | real):
-        i = int(np.argmin(alone | real))
-        raise BadInput(
-            f"redrawn designs that accumulate have no known form but for learners with one "
-            f"source, themselves or real data; learner {i} (counted from 0) has others"
+        raise BadLearner(
+            int(np.argmin(alone | real)),
+            "has other sources: redrawn designs that accumulate have a known form only for "
+            "learners with one source, themselves or real data",
         )
     sizes = np.arange(1, rounds + 2)[:, None]
     fitted = learners.noise**2 / (sizes * m - d - 1)

@@ -18,6 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lwd_agents.errors import BadInput
+from lwd_agents.internet.graph_files import unreadable
+from lwd_agents.report.wording import count
 
 if TYPE_CHECKING:
     import networkx
@@ -134,8 +136,7 @@ class LearningGraph:
                 return _read_graphml(path)
             raise BadInput("neither .csv (header source,target,weight) nor .graphml")
         except (OSError, UnicodeDecodeError, csv.Error) as error:
-            reason = getattr(error, "strerror", None) or str(error)
-            raise BadInput(f"{path}: cannot be read: {reason}") from None
+            raise BadInput(f"{path}: {unreadable(error)}") from None
         except BadInput as error:
             raise BadInput(f"{path}: {error}") from None
 
@@ -213,7 +214,8 @@ def _read_csv(path: Path) -> LearningGraph:
             except ValueError:
                 if any(cell.strip() for cell in row):
                     raise BadInput(
-                        f"line {rows.line_num}: {len(row)} cells; should be source,target,weight"
+                        f"line {rows.line_num}: {count(len(row), 'cell')}; should be "
+                        "source,target,weight"
                     ) from None
             except BadInput as error:
                 if not any(cell.strip() for cell in row):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lwd_agents.errors import BadInput
+from lwd_agents.errors import BadInput, BadLearner
 from lwd_agents.theory.error_designs import Array, Designs, Learners, Regime, check_choices
 from lwd_agents.theory.error_recursion import check_rounds
 
@@ -92,7 +92,7 @@ def gaussian_refits(
     learners = Learners(rows, features=1)
     m = learners.rows.sum(axis=1)
     if m.min() < 2:
-        raise BadInput(f"learner {int(np.argmin(m))} (counted from 0) has 1 point: no covariance")
+        raise BadLearner(int(np.argmin(m)), "has 1 point: no covariance")
     W, real = learners.shares[:, :-1], learners.shares[:, -1]
     scale = m / (m - 1) if unbiased else np.ones(len(m))
     U, tau = np.empty((rounds + 1, len(m), len(m))), np.empty((rounds + 1, len(m)))

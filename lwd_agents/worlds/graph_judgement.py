@@ -22,7 +22,7 @@ from lwd_agents.theory.error_recursion import one_round
 from lwd_agents.theory.graph_verdict import CONDITIONS, Verdict, verdict
 from lwd_agents.worlds.graph_parts import GraphParts, Stretch
 from lwd_agents.worlds.graph_tables import M_ESTIMATORS, described
-from lwd_agents.worlds.graph_theory import round_noise
+from lwd_agents.worlds.graph_theory import round_noise, told
 
 Basis = Literal["graph", "moments", "bound", "none"]
 _MOST = 1500  # rows of a map whose radius is computed
@@ -234,7 +234,7 @@ def _by_moments(
     try:
         radius = moment_radius(described(parts, stretch, placebo=False, replicate=0))
     except BadInput as error:
-        return "none", str(error), None
+        return "none", told(error, parts.names), None
     designs = "redrawn designs" if redrawn else "the first replicate's designs"
     why = f"{order}the spectral radius of E[M (x) M] with {designs} decides"
     return "moments", why, radius

@@ -5,7 +5,7 @@ Axes: R replicates, T + 1 rounds, n learners, d features.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lwd_agents.errors import BadInput
+from lwd_agents.errors import BadInput, BadLearner
 from lwd_agents.theory.error_bias import ridge_errors
 from lwd_agents.theory.error_information import fisher_information, huber_row
 from lwd_agents.theory.error_recursion import Start, expected_errors, subsampled_means
+from lwd_agents.theory.learning_graph import shown
 from lwd_agents.theory.refit_forms import gaussian_refits
 from lwd_agents.worlds.graph_engines import designs_of, grams_of
 from lwd_agents.worlds.graph_parts import GraphParts, Stretch
@@ -59,9 +60,16 @@ def predicted(parts: GraphParts) -> Prediction:
         try:
             found = _gaussian(parts, placebo) if parts.kind == "gaussian" else _all(parts, placebo)
         except BadInput as error:
-            return Prediction({}, str(error), exact)
+            return Prediction({}, told(error, parts.names), exact)
         arrays |= {f"{prefix}{name}": values for name, values in found.items()}
     return Prediction(arrays, None, exact)
+
+
+def told(error: BadInput, names: Sequence[str]) -> str:
+    """Why a theory does not apply, with the learner's name where it is about one."""
+    if isinstance(error, BadLearner):
+        return f"learner {shown(names[error.place])} {error.why}"
+    return str(error)
 
 
 def predicted_reason(
