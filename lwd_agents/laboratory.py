@@ -56,7 +56,7 @@ def run(
         quiet: no progress on stderr.
         progress: an object of your own that is shown the progress.
         allow_versions: go on with a run that was made with other versions of its packages.
-        figures: draw the run's figures at its end; of short runs that takes most of the time.
+        figures: draw the run's figures at its end; of short runs that takes half the time and more.
         keys: further keys of the experiment (``steps=10``, ``seed=1``, ``replicates=100``, ...).
 
     Returns:
