@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import typer
+from typer.testing import CliRunner, Result
 
 from lwd_agents.config import GraphConfig, read_experiment
+from lwd_agents.graph_commands import COMMANDS
 from lwd_agents.worlds.graph_parts import GraphParts, assemble
 
 RING: dict[str, Any] = {
@@ -47,3 +50,17 @@ def off(seen: np.ndarray, expected: np.ndarray) -> np.ndarray:
     apart = seen - expected
     spread = apart.std(axis=0, ddof=1) / np.sqrt(len(apart))
     return np.asarray(apart.mean(axis=0) / np.maximum(spread, 1e-300))
+
+
+def verdict_command(*arguments: str) -> Result:
+    """``lwd verdict`` with these arguments, in this process."""
+    app = typer.Typer()
+    app.command()(COMMANDS["verdict"])
+    return CliRunner().invoke(app, arguments)
+
+
+def verdict_words(*arguments: str) -> str:
+    """What ``lwd verdict`` prints where it goes well."""
+    result = verdict_command(*arguments)
+    assert result.exit_code == 0, result.output
+    return result.stdout

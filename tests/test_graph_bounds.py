@@ -6,11 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
-import typer
-from typer.testing import CliRunner
+from graph_parts import verdict_command, verdict_words
 
 import lwd_agents as lwd
-from lwd_agents.graph_commands import COMMANDS
 from lwd_agents.theory.graph_verdict import Verdict
 from lwd_agents.theory.real_shares import under_bound
 
@@ -18,30 +16,22 @@ HEADER = "source,target,weight\n"
 SETTLED = "real,a,0.2\na,a,0.8\na,b,0.7\nreal,b,0.3\nc,c,1\n"
 
 
-def _command(*arguments: str) -> str:
-    app = typer.Typer()
-    app.command()(COMMANDS["verdict"])
-    result = CliRunner().invoke(app, arguments)
-    assert result.exit_code == 0, result.output
-    return result.stdout
-
-
 def test_a_bound_of_a_setting_is_of_its_own_rounds_noise(tmp_path: Path) -> None:
     path = tmp_path / "three.csv"
     path.write_text(HEADER + SETTLED)
     size = ("--set", "rows=50", "--set", "features=4", "--set", "noise=0.5")
     one = 4 * 0.25 / 50  # E|e|^2 of a fit of 50 orthogonal rows
-    found = json.loads(_command(str(path), *size, "--bound", "0.05", "--json"))["bounded"]
+    found = json.loads(verdict_words(str(path), *size, "--bound", "0.05", "--json"))["bounded"]
     assert found["noise"] == pytest.approx(dict.fromkeys("abc", one))
     assert found["variance"]["a"] == pytest.approx(one / (1 - 0.8**2))
     assert found["variance"]["c"] is None
     assert found["over"] == ["a", "c"]
     least = 1 - (1 - one / 0.05) ** 0.5  # (1 - share)^2 V + one = V at V = 0.05
     assert found["least_real_share"]["a"]["share"] == pytest.approx(least, rel=1e-8)
-    told = _command(str(path), *size, "--bound", "0.05")
+    told = verdict_words(str(path), *size, "--bound", "0.05")
     assert "squared distance from the truth over 0.05" in told
     assert "of one round's fit: 0.02" in told
-    alone = json.loads(_command(str(path), "--bound", "5", "--json"))["bounded"]
+    alone = json.loads(verdict_words(str(path), "--bound", "5", "--json"))["bounded"]
     assert alone["noise"] == dict.fromkeys("abc", 1.0)
 
 
@@ -77,6 +67,4 @@ def test_a_bound_that_cannot_be_had_is_refused(
 ) -> None:
     path = tmp_path / "three.csv"
     path.write_text(HEADER + SETTLED)
-    app = typer.Typer()
-    app.command()(COMMANDS["verdict"])
-    assert why in str(CliRunner().invoke(app, [str(path), *more]).exception)
+    assert why in str(verdict_command(str(path), *more).exception)

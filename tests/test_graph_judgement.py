@@ -9,13 +9,10 @@ from typing import Any
 import networkx
 import numpy as np
 import pytest
-import typer
-from graph_parts import parts, played
-from typer.testing import CliRunner
+from graph_parts import parts, played, verdict_command
 
 import lwd_agents as lwd
 from lwd_agents.errors import BadInput
-from lwd_agents.graph_commands import COMMANDS
 from lwd_agents.theory.error_bias import ridge_errors
 from lwd_agents.theory.error_information import logistic_inflation
 from lwd_agents.theory.graph_verdict import Verdict, verdict
@@ -249,16 +246,10 @@ def test_a_verdict_on_a_run_is_of_the_graph_that_it_read(tmp_path: Path) -> None
     assert lwd.verdict(run.path).graph.graph.names == ("a",)
 
 
-def command(*arguments: str) -> Any:
-    app = typer.Typer()
-    app.command()(COMMANDS["verdict"])
-    return CliRunner().invoke(app, arguments)
-
-
 def test_the_command_says_what_decides(tmp_path: Path) -> None:
     path = tmp_path / "net.csv"
     path.write_text(NET)
-    said = command(str(path), "--set", "designs=redrawn", "--set", "rows=15").stdout
+    said = verdict_command(str(path), "--set", "designs=redrawn", "--set", "rows=15").stdout
     told = said.splitlines()
     assert told[0] == "1 of 1 learner collapses: a"
     assert (
@@ -268,35 +259,35 @@ def test_the_command_says_what_decides(tmp_path: Path) -> None:
     assert told[2].startswith("because: the spectral radius of E[M (x) M]")
     assert "(the graph alone would say: nobody)" in said
     assert "errors grow from 1 on" in said
-    none = command("ring", "--set", "estimator=ridge").stdout
+    none = verdict_command("ring", "--set", "estimator=ridge").stdout
     assert "unstable sources" not in none
     assert none.startswith("no verdict is claimed\nsetting: ridge")
     assert "\nwhy: ridge is biased" in none
-    flip = command("flip").stdout.splitlines()
+    flip = verdict_command("flip").stdout.splitlines()
     assert flip[0] == "from t = 0: 2 of 5 learners collapse: d, e"
     assert flip[1] == "from t = 50: 5 of 5 learners collapse: a, b, c, d, e"
-    found = json.loads(command("flip", "--json").stdout)
+    found = json.loads(verdict_command("flip", "--json").stdout)
     assert [one["from"] for one in found["graphs"]] == [0, 50]
     assert found["graphs"][0]["stable"] == ["a", "b", "c"]
-    plain = json.loads(command(str(path), "--json").stdout)
+    plain = json.loads(verdict_command(str(path), "--json").stdout)
     assert (plain["applies"], plain["basis"], plain["stable"]) == (True, "graph", ["a"])
-    refused = command("ring", "--set", "estimator=ridge", "--changes").exception
+    refused = verdict_command("ring", "--set", "estimator=ridge", "--changes").exception
     assert "--changes: it rests on the graph alone" in str(refused)
 
 
 @pytest.mark.parametrize("kind", ["png", "svg", "pdf"])
 def test_the_command_draws_the_graph(kind: str, tmp_path: Path) -> None:
     file = tmp_path / f"net.{kind}"
-    assert f"figure: {file}" in command("flip", "--figure", str(file)).stdout
+    assert f"figure: {file}" in verdict_command("flip", "--figure", str(file)).stdout
     first = file.read_bytes()
     assert len(first) > 5000
-    command("flip", "--figure", str(file))
+    verdict_command("flip", "--figure", str(file))
     assert file.read_bytes() == first
-    wrong = command("flip", "--figure", str(tmp_path / "net.gif")).exception
+    wrong = verdict_command("flip", "--figure", str(tmp_path / "net.gif")).exception
     assert "should end in .png, .svg, .pdf" in str(wrong)
-    gone = command("flip", "--figure", str(tmp_path / "no" / "net.png")).exception
+    gone = verdict_command("flip", "--figure", str(tmp_path / "no" / "net.png")).exception
     assert "there is no folder" in str(gone)
-    many = command("ring", "--set", "learners=500", "--figure", str(file)).exception
+    many = verdict_command("ring", "--set", "learners=500", "--figure", str(file)).exception
     assert "500 learners are too many to tell apart" in str(many)
 
 

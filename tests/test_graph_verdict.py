@@ -9,16 +9,14 @@ from pathlib import Path
 import networkx
 import numpy as np
 import pytest
-import typer
+from graph_parts import verdict_words
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_graphs import random_graph
 from scipy.sparse import csr_array, diags_array
 from scipy.sparse.csgraph import connected_components
-from typer.testing import CliRunner
 
 from lwd_agents.errors import BadInput
-from lwd_agents.graph_commands import COMMANDS
 from lwd_agents.theory.graph_verdict import Verdict, verdict
 from lwd_agents.theory.learning_graph import LearningGraph
 from lwd_agents.theory.perron import radii
@@ -255,18 +253,10 @@ def test_graphml_is_the_same_graph(tmp_path: Path) -> None:
             LearningGraph.read(path)
 
 
-def _command(*arguments: str) -> str:
-    app = typer.Typer()
-    app.command()(COMMANDS["verdict"])
-    result = CliRunner().invoke(app, arguments)
-    assert result.exit_code == 0, result.output
-    return result.stdout
-
-
 def test_the_command_prints_the_contract_as_json(tmp_path: Path) -> None:
     path = tmp_path / "six.csv"
     path.write_text(HEADER + SIX)
-    found = json.loads(_command(str(path), "--json"))
+    found = json.loads(verdict_words(str(path), "--json"))
     assert found["collapses"] == ["a", "b", "c"]
     assert found["stable"] == ["d", "e", "f"]
     assert found["unstable_sources"] == [["a", "b"]]
@@ -278,7 +268,7 @@ def test_the_command_prints_the_contract_as_json(tmp_path: Path) -> None:
 def test_the_command_says_it_in_words_and_steers_no_terminal(tmp_path: Path) -> None:
     path = tmp_path / "six.csv"
     path.write_text(HEADER + SIX.replace("c", "c\x1b[31m"))
-    said = _command(str(path), "--changes", "--bound", "5")
+    said = verdict_words(str(path), "--changes", "--bound", "5")
     assert said.startswith("3 of 6 learners collapse: a, b, c")
     assert "  a -> c\ufffd[31m\n" in said
     assert "unbiased linear estimators" in said
@@ -286,14 +276,14 @@ def test_the_command_says_it_in_words_and_steers_no_terminal(tmp_path: Path) -> 
     assert "real -> d" in said
     assert "\x1b" not in said
     path.write_text(HEADER + "real,a,1\n")
-    assert _command(str(path)).startswith("no learner collapses (1 learner)")
+    assert verdict_words(str(path)).startswith("no learner collapses (1 learner)")
 
 
 def test_a_long_chain_is_told_in_few_lines(tmp_path: Path) -> None:
     path = tmp_path / "chain.csv"
     lines = ["n0,n0,1", *(f"n{i},n{i + 1},1" for i in range(3000))]
     path.write_text(HEADER + "\n".join(lines))
-    said = _command(str(path), "--changes")
+    said = verdict_words(str(path), "--changes")
     assert len(said.splitlines()) < 60
     assert len(said) < 6000
     assert "and 2,991 more" in said
