@@ -262,6 +262,31 @@ def test_a_broken_file_is_one_line_and_llama_cpp_is_silent(
     assert capfd.readouterr() == ("", "")
 
 
+DROPPED = """
+import os, sys, threading
+from pathlib import Path
+import numpy as np
+from lwd_agents.agents.llama_engine import Engine, EngineSettings
+
+def burn():
+    a = np.ones((400, 400))
+    while True:
+        a @ a
+
+for _ in range(4):
+    threading.Thread(target=burn, daemon=True).start()
+for _ in range(100):
+    Engine(EngineSettings(Path(sys.argv[1]), 2, 512, 256, 256, 1, True, "f16"))
+os._exit(0)
+"""
+
+
+def test_engines_that_are_dropped_at_once_end() -> None:
+    """On processors that are busy a server's loop begins late; dropped before, it would hang."""
+    command = [sys.executable, "-c", DROPPED, str(POCKET / "north.gguf")]
+    subprocess.run(command, timeout=240, check=True)
+
+
 def test_a_context_beyond_the_trained_one_is_refused() -> None:
     with pytest.raises(BadInput, match="context_length 2000"):
         chat(context_length=2000)

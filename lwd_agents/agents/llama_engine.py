@@ -93,7 +93,14 @@ class Engine:
                 f"{architecture!r}); it should be a whole GGUF file of a supported architecture"
             ) from None
         self._address = self._server.listening_address.removeprefix("http://")
-        self._used: set[int] = set()  # slots with cells in the cache
+        # A server that is dropped before its loop has begun never ends: its end is told to the
+        # loop, which begins by forgetting it. An answer from the loop says that it has begun.
+        self._used: set[int] = {0}  # slots with cells in the cache
+        line = self._line()
+        try:
+            self._empty(line)
+        finally:
+            line.close()
 
     @property
     def description(self) -> dict[str, Any]:
