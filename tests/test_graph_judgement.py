@@ -275,6 +275,13 @@ def test_the_command_says_what_decides(tmp_path: Path) -> None:
     assert "--changes: it rests on the graph alone" in str(refused)
 
 
+def test_accumulated_data_on_few_rows_claims_nothing_where_an_error_grows() -> None:
+    few = {"learners": 6, "readership": "complete", "own": 0.0, "rows": 5, "features": 5}
+    how: dict[str, Any] = {**few, "designs": "fixed", "regime": "accumulate"}
+    for seed, basis in ((0, "none"), (7, "none"), (4, "bound")):  # real parts 1.18, 31, 1
+        assert judgements(parts(**how, seed=seed))[-1].basis == basis
+
+
 @pytest.mark.parametrize("kind", ["png", "svg", "pdf"])
 def test_the_command_draws_the_graph(kind: str, tmp_path: Path) -> None:
     file = tmp_path / f"net.{kind}"

@@ -214,6 +214,22 @@ def test_bad_files_are_one_clear_line(tmp_path: Path) -> None:
         LearningGraph.read(tmp_path / "none.csv")
 
 
+@pytest.mark.parametrize("space", [' xmlns="http://graphml.graphdrawing.org/xmlns"', ""])
+def test_graphml_as_programs_write_it(space: str, tmp_path: Path) -> None:
+    path = tmp_path / "graph.graphml"
+    path.write_text(
+        f'<graphml{space}><key id="d0" for="edge" attr.name="weight" attr.type="double">'
+        '<default>1.0</default></key><graph edgedefault="directed"><node id="a"/><node id="b"/>'
+        '<node id="real"/><edge source="real" target="a"/>'
+        '<edge source="a" target="b"><data key="d0">0.25</data></edge>'
+        '<edge source="real" target="b"><data key="d0">0.75</data></edge></graph></graphml>'
+    )
+    graph = LearningGraph.read(path)
+    assert graph.names == ("a", "b")
+    assert graph.real.tolist() == [1.0, 0.75]
+    assert graph.weights.toarray().tolist() == [[0, 0], [0.25, 0]]
+
+
 def test_an_edge_list_as_people_write_it(tmp_path: Path) -> None:
     path = tmp_path / "graph.csv"
     path.write_text(

@@ -111,7 +111,8 @@ class LearningGraph:
         if not graph.is_directed():
             raise BadInput("its edges have no direction: say who learns from whom (source, target)")
         reading = _Reading([name for name in map(str, graph) if name != REAL])
-        for source, target, weight in graph.edges(data="weight"):
+        usual = graph.graph.get("edge_default", {}).get("weight")  # GraphML has such
+        for source, target, weight in graph.edges(data="weight", default=usual):
             if weight is None:
                 raise BadInput(f"the edge {_edge(str(source), str(target))} has no weight")
             reading.add(str(source), str(target), weight)
@@ -239,7 +240,7 @@ def _read_graphml(path: Path) -> LearningGraph:
     except Exception as error:  # the parser's, of many kinds
         raise BadInput(f"is no GraphML: {said(error)}") from None
     # networkx makes a node of every name that an edge has.
-    nodes = {node.get("id") for node in tree.iter() if node.tag.endswith("}node")}
+    nodes = {node.get("id") for node in tree.iter() if node.tag.rpartition("}")[2] == "node"}
     for end in chain.from_iterable(graph.edges()):
         if end not in nodes:
             raise BadInput(f"an edge names {shown(end)}, which is no node{_near(end, nodes)}")
