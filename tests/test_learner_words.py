@@ -142,7 +142,7 @@ def test_of_a_schedule_only_what_is_reached_is_drawn(tmp_path: Path) -> None:
     assert [panel.title for panel in figures.panels_of(run)] == ["from t = 0", "from t = 2"]
     figure = figures.errors_figure(run)
     assert legend(figure) == [
-        "a (stable from t = 2)", "b (collapses from t = 2)", "expected", "placebo, mean",
+        "a (stable)", "b (collapses from t = 2)", "expected", "placebo, mean",
     ]  # fmt: skip
     dotted = [line for line in figure.axes[0].lines if line.get_label() == "placebo, mean"]
     expected = run.arrays["placebo_error"].mean(axis=(0, 2))

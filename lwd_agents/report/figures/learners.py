@@ -171,40 +171,44 @@ def _curves(axes: Axes, trajectory: Trajectory, kind: str) -> None:
 
 def _lines(axes: Axes, trajectory: Trajectory, values: NDArray[np.float64]) -> None:
     """A curve with a name for each learner; values (T + 1, n)."""
-    falls, since = _falls(trajectory)
-    words = {True: f" (collapses{since})", False: f" (stable{since})", None: ""}
-    for i, name in enumerate(trajectory.agents):
-        label = (
-            plain(name if len(name) <= _LONG else f"{name[: _LONG - 1]}\u2026") + words[falls[i]]
-        )
-        axes.plot(np.arange(len(values)), values[:, i], label=label, **marked(i, len(values)))
+    words, t = {True: "collapses", False: "stable"}, np.arange(len(values))
+    named = zip(trajectory.agents, _falls(trajectory), strict=True)
+    for i, (name, (fall, first)) in enumerate(named):
+        label = plain(name if len(name) <= _LONG else f"{name[: _LONG - 1]}\u2026")
+        if fall is not None:
+            label += f" ({words[fall]}{f' from t = {first}' if first else ''})"
+        axes.plot(t, values[:, i], label=label, **marked(i, len(t)))
 
 
 def _crowd(axes: Axes, trajectory: Trajectory, values: NDArray[np.float64]) -> None:
     """Thin curves in the colours of the verdict; values (T + 1, n)."""
-    falls, since = _falls(trajectory)
+    falls, t = [fall for fall, _ in _falls(trajectory)], np.arange(len(values))
     every = -(-len(falls) // _THIN)
+    last = " in the end" if len(verdicts_of(trajectory)) > 1 else ""
     for fall, colour, word in (
-        (True, COLOURS[1], f"collapse{since}"),
-        (False, COLOURS[0], f"stable{since}"),
+        (True, COLOURS[1], f"collapse{last}"),
+        (False, COLOURS[0], f"stable{last}"),
         (None, "0.5", "learners"),
     ):
         some = [i for i in range(len(falls)) if falls[i] is fall]
         if some:
-            axes.plot(
-                np.arange(len(values)), values[:, some[::every]], color=colour, lw=0.5, alpha=0.5
-            )
+            axes.plot(t, values[:, some[::every]], color=colour, lw=0.5, alpha=0.5)
             axes.plot([], [], color=colour, lw=1.2, label=f"{word} ({len(some)})")
 
 
-def _falls(trajectory: Trajectory) -> tuple[list[bool | None], str]:
-    """Whether each learner collapses in the last graph (None where nothing is claimed), and from
-    when that graph holds, in words, where there were others."""
-    verdicts = verdicts_of(trajectory)
-    last = verdicts[-1] if verdicts else {}
-    since = f" from t = {last['from']}" if len(verdicts) > 1 else ""
-    falls = _by_learner(last.get("collapses"), trajectory.agents)
-    return [None] * len(trajectory.agents) if falls is None else [*falls], since
+def _falls(trajectory: Trajectory) -> list[tuple[bool | None, int]]:
+    """Whether each learner collapses in the last graph (None where nothing is claimed), and since
+    which round the verdict on it has been that; 0 where it always was."""
+    names = trajectory.agents
+    found: list[tuple[bool | None, int]] = [(None, 0)] * len(names)
+    for k, one in enumerate(verdicts_of(trajectory)):
+        falls: list[Any] = [*(_by_learner(one.get("collapses"), names) or [None] * len(names))]
+        first = one["from"] if k else 0
+        found = [
+            (fall, since if k and fall is before else first)
+            for fall, (before, since) in zip(falls, found, strict=True)
+        ]
+    return found
 
 
 def _by_learner(falling: Sequence[str] | None, names: Sequence[str]) -> list[bool] | None:

@@ -80,7 +80,7 @@ def _size(count: int, places: NDArray[np.float64]) -> tuple[float, float]:
     rows, columns = _grid(count)
     width = PAGE if columns > 1 else 4.6
     wide, high = np.maximum(np.ptp(places, axis=0), 1.0)
-    most = 3.2 if rows > 1 else width / max(columns - 0.6, 1)
+    most = 3.2 if rows > 1 else min(4.0, width / max(columns - 0.6, 1))
     tall = np.clip(width / columns * high / wide, 0.9, most)
     return width, rows * float(tall) + 0.9
 
