@@ -202,7 +202,8 @@ def _falls(trajectory: Trajectory) -> list[tuple[bool | None, int]]:
     names = trajectory.agents
     found: list[tuple[bool | None, int]] = [(None, 0)] * len(names)
     for k, one in enumerate(verdicts_of(trajectory)):
-        falls: list[Any] = [*(_by_learner(one.get("collapses"), names) or [None] * len(names))]
+        known = _by_learner(one.get("collapses"), names)
+        falls: Sequence[bool | None] = [None] * len(names) if known is None else known
         first = one["from"] if k else 0
         found = [
             (fall, since if k and fall is before else first)
