@@ -173,11 +173,7 @@ def figure(found: dict[tuple[str, str], tuple[Curves, Curves]], folder: Path) ->
                 if row < 2:
                     axes.set_xlabel("")
             grid[row, 0].set_ylabel("squared distance")
-            if world == "gmm":  # of very different sizes
-                grid[row, 0].set_yscale("log")
-                grid[row, 0].set_ylim(bottom=0.5)
-            else:
-                grid[row, 0].set_ylim(bottom=0)
+            grid[row, 0].set_ylim(bottom=0)
         below(drawn, *grid[0, 0].get_legend_handles_labels(), 4)
         folder.mkdir(parents=True, exist_ok=True)
         drawn.savefig(folder / "distances.png", dpi=150, metadata={"Software": None})
