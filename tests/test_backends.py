@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -338,6 +339,7 @@ def test_a_server_that_falls_silent_is_not_waited_for_for_ever(
         internet = Internet(tmp_path, EMBEDDINGS, spec, run="me")
         internet.restore(posts(2), vectors(2))
         running.process.send_signal(signal.SIGSTOP)
+        os.waitpid(running.process.pid, os.WUNTRACED)  # until it has stopped: threads go on so long
         try:
             with pytest.raises(RunStopped, match="the store failed: ReadTimeout"):
                 internet.get(internet.ids)
