@@ -36,3 +36,10 @@ class BadLearner(BadInput):
     def __init__(self, place: int, why: str) -> None:
         super().__init__(f"learner {place} (counted from 0) {why}")
         self.place, self.why = place, why
+
+
+def unreadable(error: Exception) -> str:
+    """Why a file of text cannot be read, in words."""
+    if isinstance(error, UnicodeDecodeError):
+        return f"should be UTF-8, which the byte {error.object[error.start]:#04x} in it is not"
+    return f"cannot be read: {getattr(error, 'strerror', None) or error}"

@@ -22,6 +22,7 @@ from lwd_agents.records import (
     replicate_folders,
     several,
 )
+from lwd_agents.report.wording import count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,8 +50,8 @@ class Trajectory:
 
     def __repr__(self) -> str:
         """One line: the directory, the world, its agents and steps, how it stands."""
-        many = len(self.agents), len(self.rounds)
-        said = f"{self.world}, {many[0]} agents, {many[1]} steps, {self.manifest['status']}"
+        who, steps = count(len(self.agents), "agent"), count(len(self), "step")
+        said = f"{self.world}, {who}, {steps}, {self.manifest['status']}"
         return f"<Trajectory {str(self.path)!r}: {said}>"
 
     def __len__(self) -> int:

@@ -193,8 +193,14 @@ def test_by_default_only_what_still_grows_is_found(home: Path) -> None:
     assert slow.sentence.startswith("Growth within these steps: beyond the placebo, ")
     assert slow.sentence.endswith("; by the graph nobody collapses.")
     assert verdict(falling).sentence.endswith("; so do, by the graph, 3 of 3 learners.")
-    (stable.path / "summary.json").unlink()  # without it the test speaks alone
-    assert verdict(stable, early="0:0").finding == "collapse"
+    (stable.path / "summary.json").unlink()  # as of a run that could not go on
+    assert verdict(stable, early="0:0").finding == "growth"
+    file = stable.path / "manifest.json"
+    manifest = json.loads(file.read_text())
+    later = {**manifest["verdicts"][0], "from": 61, "collapses": ["v1"]}  # not come to
+    for verdicts, finding in (([*manifest["verdicts"], later], "growth"), ([], "collapse")):
+        file.write_text(json.dumps({**manifest, "verdicts": verdicts}))
+        assert verdict(stable, early="0:0").finding == finding  # without one it speaks alone
 
 
 def test_the_spread_of_gaussians_falls(gaussians: Trajectory) -> None:

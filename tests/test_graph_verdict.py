@@ -178,7 +178,7 @@ def test_a_large_graph_of_two_weakly_linked_halves() -> None:
         (HEADER + "real,a,inf\n", "has the weight inf"),
         (HEADER + "real,a,much\n", "line 2: the edge 'real' -> 'a' has the weight 'much'"),
         (HEADER + "real,a,1\na,real,1\n", "'real' is the target"),
-        (HEADER + "real,a,1\na,b\n", "line 3: 2 cells"),
+        (HEADER + "real,a,1\na,b\n", "line 3: 'a,b'; should be source,target,weight"),
         (HEADER + ",a,1\n", "empty name"),
     ],
 )
@@ -203,7 +203,11 @@ def test_sums_that_are_1_but_for_rounding_are_made_so() -> None:
 def test_bad_files_are_one_clear_line(tmp_path: Path) -> None:
     for name, content, said in (
         ("g.csv", b"\xff\xfe\x00", "should be UTF-8, which the byte 0xff in it is not"),
-        ("g.csv", b"source,target,weight\nreal\n", "line 2: 1 cell; should be"),
+        (
+            "g.csv",
+            b"source,target,weight\nreal\n",
+            "line 2: 'real'; should be source,target,weight",
+        ),
         ("g.txt", b"", "neither .csv"),
         ("g.graphml", b"<graphml", "is no GraphML"),
     ):

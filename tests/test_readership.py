@@ -285,7 +285,7 @@ def test_other_ways_to_write_files(tmp_path: Path) -> None:
         ("x.csv", "author,reader\na,b\n", "its header is 'author,reader'"),
         ("x.csv", "reader,author,weight\na,b,1\n", "its header is 'reader,author,weight'"),
         ("x.csv", "reader;author\na;b\n", "its header is 'reader;author'"),
-        ("x.csv", "reader,author\na,b\n\nc\n", "line 4: 1 cell; should be two"),
+        ("x.csv", "reader,author\na,b\n\nc\n", "line 4: 'c'; should be reader,author"),
         ("x.csv", "reader,author\n", "there is no edge in it"),
         ("x.csv", "reader,author\na,z\n", "x.csv: no agent 'z' \\(choices: a, b, c, d\\)"),
         ("x.csv", b"reader,author\n\xff\xfe,b\n", "should be UTF-8"),

@@ -1,14 +1,13 @@
 """What a test of finite runs of learners finds, beside what the graph said in advance.
 
 An error that still grows at the end of a run may be slow to settle: where the graph says that
-nobody collapses, growth is called growth. The verdict is the run's own, from its summary.json.
+nobody collapses, growth is called growth. The verdict is the run's own, from its manifest.
 Distances that fall after they rose are no consensus while they are above those that real data
 alone leaves. Both only take claims back: the level of the tests holds.
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import Any
 
@@ -22,15 +21,13 @@ GROWTH = "growth"
 
 
 def said_in_advance(run: Run) -> dict[str, Any] | None:
-    """The verdict on a run's last graph: ``collapses`` and ``why``; None where none is kept, or
-    nothing is claimed."""
+    """The verdict on the last graph that a run has come to: ``collapses`` and ``why``; None where
+    none is kept, or nothing is claimed."""
     try:
-        summary = json.loads((run.path / "summary.json").read_text(encoding="utf-8"))
-        last = summary["verdicts"][-1]
-        found = {"collapses": [str(name) for name in last["collapses"]], "why": str(last["why"])}
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        last = [one for one in run.manifest["verdicts"] if one["from"] <= run.last][-1]
+        return {"collapses": [str(name) for name in last["collapses"]], "why": str(last["why"])}
+    except (LookupError, TypeError):
         return None
-    return found
 
 
 def not_yet_near(verdict: Verdict, live: Floats, placebo: Floats) -> Verdict:

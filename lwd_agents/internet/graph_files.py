@@ -6,9 +6,9 @@ import csv
 from collections.abc import Sequence
 from pathlib import Path
 
+from lwd_agents.errors import unreadable
 from lwd_agents.extensions import said
 from lwd_agents.internet.graphs import from_edges
-from lwd_agents.report.wording import count
 
 SUFFIXES = (".csv", ".graphml")
 
@@ -28,13 +28,6 @@ def edges_of(path: Path, names: Sequence[str]) -> list[list[str]]:
         raise ValueError(unreadable(error)) from None
 
 
-def unreadable(error: Exception) -> str:
-    """Why a file of a graph cannot be read, in words."""
-    if isinstance(error, UnicodeDecodeError):
-        return f"should be UTF-8, which the byte {error.object[error.start]:#04x} in it is not"
-    return f"cannot be read: {getattr(error, 'strerror', None) or error}"
-
-
 def _csv(path: Path) -> list[list[str]]:
     with path.open(encoding="utf-8-sig", newline="") as file:
         rows = csv.reader(file)
@@ -46,7 +39,9 @@ def _csv(path: Path) -> list[list[str]]:
             if not any(cell.strip() for cell in row):
                 continue
             if len(row) != 2:
-                raise ValueError(f"line {rows.line_num}: {count(len(row), 'cell')}; should be two")
+                raise ValueError(
+                    f"line {rows.line_num}: {','.join(row)!r}; should be reader,author"
+                )
             edges.append([cell.strip() for cell in row])
     if not edges:
         raise ValueError("there is no edge in it")

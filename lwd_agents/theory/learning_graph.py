@@ -17,9 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lwd_agents.errors import BadInput
-from lwd_agents.internet.graph_files import unreadable
-from lwd_agents.report.wording import count
+from lwd_agents.errors import BadInput, unreadable
 
 if TYPE_CHECKING:
     import networkx
@@ -214,9 +212,9 @@ def _read_csv(path: Path) -> LearningGraph:
                 reading.add(source.strip(), target.strip(), weight)
             except ValueError:
                 if any(cell.strip() for cell in row):
+                    found = ",".join(row)[:_SHOWN]
                     raise BadInput(
-                        f"line {rows.line_num}: {count(len(row), 'cell')}; should be "
-                        "source,target,weight"
+                        f"line {rows.line_num}: {found!r}; should be source,target,weight"
                     ) from None
             except BadInput as error:
                 if not any(cell.strip() for cell in row):

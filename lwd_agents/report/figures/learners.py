@@ -44,10 +44,8 @@ _WHAT = {
 
 
 def verdicts_of(trajectory: Trajectory) -> list[Mapping[str, Any]]:
-    """The verdict on each graph that a run reaches, from its summary; from its manifest before it
-    has ended, or where it could not go on."""
-    found = trajectory.summary.get("verdicts") or trajectory.manifest.get("verdicts")
-    return list(found or ())
+    """The verdict on each graph that a run reaches, as its manifest has them from the start."""
+    return list(trajectory.manifest.get("verdicts") or ())
 
 
 def graph_figure(trajectory: Trajectory, *, titles: bool = True) -> Figure:
